@@ -1,0 +1,307 @@
+"""A difficulty is the law F of p, the chance that one attempt solves one problem, across problems.
+
+One integral is all that anything else asks of it:
+
+    log_moment(s, f) = log E_F[p^s (1-p)^f].
+
+The likelihood of s successes in n attempts is log C(n, s) + log_moment(s, n-s); pass@k is
+-expm1(log_moment(0, k)); the power law of pass@k is log_moment(0, k) as k grows, fixed by F near 0.
+
+A family gives its law as a density over the log-odds w = logit x of x = p/c, and the mass beyond
+either far end (``Continuous``); all the rest is shared. A difficulty is a JAX pytree whose leaves
+are its parameters: a batch of difficulties (posterior draws, bootstrap replicates, datasets) is the
+same pytree with a leading axis, to be mapped over by ``jax.vmap``.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lmpower.integrals import (
+    CLOSING_ABOVE,
+    CLOSING_BELOW,
+    DROP,
+    find_window,
+    gauss_legendre,
+    log1mexp,
+    log_sum_exp,
+    shared_grid,
+    trapezoid,
+)
+from lmpower.precision import float64_on_host
+
+
+# One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
+_SIDE_CLOSING = 12.0
+
+
+class Tail(NamedTuple):
+    """The power law at large k: -log pass@k ~ exp(log_prefactor) k^-exponent.
+
+    It holds for the share of problems that can be solved at all; an atom of mass ``pi0`` at p = 0
+    adds the floor -log(1 - pi0) under it. ``exponent`` is nan where there is no power-law tail.
+    """
+
+    exponent: Float[Array, ...]
+    log_prefactor: Float[Array, ...]
+    floor: Float[Array, ...]
+
+
+class Points(NamedTuple):
+    """A difficulty as a weighted cloud of points: E_F[p^s (1-p)^f] = sum_j w_j p_j^s (1-p_j)^f."""
+
+    log_p: Float[Array, " J"]
+    log_q: Float[Array, " J"]
+    log_weight: Float[Array, " J"]
+
+
+class Box(NamedTuple):
+    """Bounds of the search coordinates, and the names of the parameters behind them."""
+
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    names: tuple[str, ...]
+
+    def __add__(self, other: Box) -> Box:  # type: ignore[override]  # boxes side by side, not tuples
+        return Box(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def in_box(**bounds: tuple[float, float]) -> Box:
+    """A box whose search coordinates are the logs of positive parameters."""
+    return Box(
+        lower=tuple(math.log(low) for low, _ in bounds.values()),
+        upper=tuple(math.log(high) for _, high in bounds.values()),
+        names=tuple(bounds),
+    )
+
+
+class Difficulty(abc.ABC):
+    """The law of single-attempt success chances across problems."""
+
+    # --- what a family must give ---
+
+    @abc.abstractmethod
+    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
+        """log E_F[p^s (1-p)^f], elementwise; both >= 0 and real."""
+
+    @abc.abstractmethod
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log F(p), elementwise, with relative accuracy also far down the tail."""
+
+    @abc.abstractmethod
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """The p below which a share ``u`` of problems lies."""
+
+    @abc.abstractmethod
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """Draws of log p; in the log, because most problems may lie below the smallest float."""
+
+    @abc.abstractmethod
+    def tail(self) -> Tail:
+        """Exponent and log prefactor of the power law of -log pass@k, or nan where there is none."""
+
+    @abc.abstractmethod
+    def points(self, attempts: int, refinement: int = 1) -> Points:
+        """The law as points that serve every row of up to ``attempts`` attempts at once."""
+
+    @abc.abstractmethod
+    def to_search(self) -> Float[Array, " D"]:
+        """The parameters as a vector of search coordinates (logs, logits)."""
+
+    @abc.abstractmethod
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        """The same kind of difficulty with parameters read from search coordinates."""
+
+    @property
+    @abc.abstractmethod
+    def box(self) -> Box:
+        """Bounds and names of the search coordinates."""
+
+    # --- what follows from it ---
+
+    @float64_on_host
+    def pass_at_k(self, k: Array) -> Float[Array, ...]:
+        """1 - E_F[(1-p)^k]: the chance that at least one of k attempts at a random problem succeeds."""
+        return -jnp.expm1(self.log_moment(jnp.zeros_like(k), k))
+
+    @float64_on_host
+    def cdf(self, p: Array) -> Float[Array, ...]:
+        """F(p)."""
+        return jnp.exp(self.log_cdf(p))
+
+    @float64_on_host
+    def mean(self) -> Float[Array, ""]:
+        """E[p], which is pass@1."""
+        return jnp.exp(self.log_moment(*jnp.asarray([1.0, 0.0])))
+
+
+class Continuous(Difficulty):
+    """A law of p = c x whose x in (0, 1) has a density that decays exponentially in logit x."""
+
+    @property
+    def log_scale(self) -> Float[Array, ""]:
+        """log c, where p = c x; 0 unless scaled."""
+        return jnp.zeros(())
+
+    @property
+    @abc.abstractmethod
+    def stiffness(self) -> Float[Array, ""]:
+        """m such that the law's density in logit x is featureless where x m << 1 or (1-x) m << 1."""
+
+    @abc.abstractmethod
+    def log_density(self, w: Array) -> Float[Array, ...]:
+        """Log of the density of logit x at w."""
+
+    @abc.abstractmethod
+    def log_mass_below(self, w: Array) -> Float[Array, ...]:
+        """log P(logit x < w), needed for w far below every feature of the density only."""
+
+    @abc.abstractmethod
+    def log_mass_above(self, w: Array) -> Float[Array, ...]:
+        """log P(logit x > w), needed for w far above every feature of the density only."""
+
+    def log_pq(self, w: Array) -> tuple[Array, Array]:
+        """log p and log(1-p) at p = c x, x = 1/(1 + e^-w); exact where p or 1-p is tiny."""
+        log_c = self.log_scale
+        log_p = log_c - jax.nn.softplus(-w)
+        p = jnp.exp(log_p)
+        small = p < 0.5
+        # 1 - c x = (1 - c) + c (1 - x), a sum of positive terms
+        complement = -jnp.expm1(log_c) + jnp.exp(log_c - jax.nn.softplus(w))
+        log_q = jnp.where(
+            small,
+            jnp.log1p(-jnp.where(small, p, 0.25)),
+            jnp.log(jnp.where(small, 0.5, complement)),
+        )
+        return log_p, log_q
+
+    @float64_on_host
+    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
+        """log E_F[p^s (1-p)^f], elementwise.
+
+        For s = 0 and a small pass@f it is log1p(-E[1 - (1-p)^f]), so that its relative accuracy
+        survives; else the integral itself.
+        """
+        s, f = _floats(successes, failures)
+        bottom, top, saturated = self._closing_points(s, f)
+        direct = self._log_integral(
+            lambda log_p, log_q: s[..., None] * log_p + f[..., None] * log_q,
+            jnp.where(s == 0, bottom, -jnp.inf),
+            top,
+        )
+        tries = jnp.where(f == 0, 1.0, f)[..., None]
+        log_pass = self._log_integral(
+            lambda log_p, log_q: jnp.log(-jnp.expm1(tries * log_q)), -jnp.inf, saturated
+        )
+        rarely = log_pass < -0.7
+        almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
+        value = jnp.where((s == 0) & rarely, almost_all_fail, direct)
+        return jnp.where((s == 0) & (f == 0), 0.0, value)
+
+    @float64_on_host
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log F(p) for p in [0, 1], from the smaller of the two sides of p."""
+        p = jnp.asarray(p)
+        x = jnp.clip(p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg)
+        below, above = self._log_sides(jnp.log(x) - jnp.log1p(-x))
+        log_cdf = jnp.where(below < -0.7, below, log1mexp(jnp.minimum(above, -1e-300)))
+        return jnp.where(p <= 0, -jnp.inf, jnp.where(p >= jnp.exp(self.log_scale), 0.0, log_cdf))
+
+    def _log_sides(self, w: Array) -> tuple[Array, Array]:
+        """log P(logit x < w) and log P(logit x > w)."""
+        reach = jnp.log(1 + self.stiffness) + _SIDE_CLOSING
+        masses = []
+        for sign in (-1.0, 1.0):
+            # look along v = sign * w, so that the mass wanted always lies above v
+            far = jnp.maximum(reach, sign * w + 1.0)
+            low, high = find_window(lambda v, sign=sign: self.log_density(sign * v), sign * w, far)
+            v, log_weight = gauss_legendre(low, high)
+            edge = sign * high
+            beyond = self.log_mass_below(edge) if sign < 0 else self.log_mass_above(edge)
+            beyond = jnp.where(high >= far, beyond, -jnp.inf)
+            inside = self.log_density(sign * v) + log_weight
+            masses.append(log_sum_exp(jnp.concatenate([inside, beyond[..., None]], -1)))
+        return masses[0], masses[1]
+
+    @float64_on_host
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """F^-1(u) for u in [0, 1], by bisection in asinh of the log-odds of p/c."""
+        u = jnp.asarray(u)
+        reach = jnp.full_like(u, math.asinh(1e6))
+
+        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            middle = 0.5 * (ends[0] + ends[1])
+            below, above = self._log_sides(jnp.sinh(middle))
+            # the smaller side decides, so that u near 0 and near 1 are both resolved
+            left = jnp.where(below < -0.7, below < jnp.log(u), above > jnp.log1p(-u))
+            return jnp.where(left, middle, ends[0]), jnp.where(left, ends[1], middle)
+
+        low, high = jax.lax.fori_loop(0, 60, halve, (-reach, reach))
+        return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
+
+    def points(self, attempts: int, refinement: int = 1) -> Points:
+        """The law on the grid that resolves every kernel of up to ``attempts`` attempts."""
+        w, log_weight = shared_grid(attempts, refinement)
+        dtype = jnp.result_type(self.to_search())
+        ends, log_mass = self._ends(jnp.asarray(w[0], dtype), jnp.asarray(w[-1], dtype))
+        nodes = jnp.asarray(w, dtype)
+        log_p, log_q = self.log_pq(jnp.concatenate([ends[:1], nodes, ends[1:]]))
+        inside = self.log_density(nodes) + jnp.asarray(log_weight, dtype)
+        return Points(log_p, log_q, jnp.concatenate([log_mass[:1], inside, log_mass[1:]]))
+
+    def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
+        """Beyond which log-odds neither law nor kernel changes any more.
+
+        Below, and above for the kernel p^s (1-p)^f; above for the kernel 1 - (1-p)^f.
+        """
+        c, m = jnp.exp(self.log_scale), self.stiffness
+        bottom = -jnp.log(1 + m + f * c) - CLOSING_BELOW
+        # near x = 1 the kernel varies as exp(-(1-x) f c/(1-c)): for ever when c = 1, but then
+        # the integrand falls at a rate of at least f
+        sharpness = jnp.log(f * c + 1e-30) - jnp.log(-jnp.expm1(self.log_scale) + 1e-30)
+        top = jnp.log(1 + m + s + jnp.exp(jnp.minimum(sharpness, DROP))) + CLOSING_ABOVE
+        # (1-p)^f changes 1 - (1-p)^f by at most f c exp(-f c) (1-x), never more than (1-x)
+        saturated = jnp.broadcast_to(jnp.log(2 + m) + CLOSING_ABOVE, f.shape)
+        return jax.lax.stop_gradient((bottom, top, saturated))
+
+    def _log_integral(
+        self, log_kernel: Callable[[Array, Array], Array], bottom: Array, top: Array
+    ) -> Array:
+        """log E_F[kernel]; bottom = -inf says that the kernel itself dies out towards p = 0."""
+        bottom = jnp.broadcast_to(jnp.asarray(bottom, top.dtype), top.shape)
+
+        def log_f(w: Array) -> Array:
+            return log_kernel(*self.log_pq(w)) + self.log_density(w)
+
+        low, high = find_window(log_f, jnp.maximum(bottom, -1e9), top)
+        # an end that lies where the integrand has died out needs no closing
+        open_ends = low <= bottom, high >= top
+        w, log_weight = trapezoid(low, high, *open_ends)
+        ends, log_mass = self._ends(low, high)
+        log_mass = jnp.where(jnp.stack(open_ends, -1), log_mass, -jnp.inf)
+        inside = log_f(w) + log_weight
+        outside = log_kernel(*self.log_pq(ends)) + log_mass
+        return log_sum_exp(jnp.concatenate([inside, outside], axis=-1))
+
+    def _ends(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The mass beyond both ends, each as one point at its mean, [..., 2]."""
+        below, above = self.log_mass_below(low), self.log_mass_above(high)
+        # a tail of local rate r, x^r, has its mean at x r/(1+r)
+        rate_low = jnp.exp(self.log_density(low) - below)
+        rate_high = jnp.exp(self.log_density(high) - above)
+        w = jnp.stack([low - jnp.log1p(1 / rate_low), high + jnp.log1p(1 / rate_high)], -1)
+        return w, jnp.stack([below, above], -1)
+
+
+def _floats(*numbers: Array) -> tuple[Array, ...]:
+    numbers = tuple(jnp.asarray(x) for x in numbers)
+    dtype = jnp.result_type(*numbers)
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+    return tuple(jnp.broadcast_arrays(*(x.astype(dtype) for x in numbers)))

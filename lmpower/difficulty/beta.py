@@ -1,0 +1,86 @@
+"""Beta's law: density x^(alpha-1) (1-x)^(beta-1) / B(alpha, beta) on (0, 1).
+
+Its moments are closed, E[p^s (1-p)^f] = B(alpha+s, beta+f)/B(alpha, beta), and so is its tail:
+-log pass@k ~ Gamma(alpha+beta)/Gamma(beta) k^-alpha.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lmpower.difficulty.base import Box, Continuous, Tail, in_box
+from lmpower.integrals import log_beta, log_beta_ratio, log_rising
+from lmpower.precision import float64_on_host
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Beta(Continuous):
+    """Beta(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
+
+    alpha: Float[Array, ""]
+    beta: Float[Array, ""]
+
+    @property
+    def stiffness(self) -> Float[Array, ""]:
+        return self.alpha + self.beta
+
+    @float64_on_host
+    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
+        """log B(alpha + s, beta + f) / B(alpha, beta), elementwise."""
+        return log_beta_ratio(self.alpha, self.beta, successes, failures)
+
+    def log_density(self, w: Array) -> Float[Array, ...]:
+        return (
+            -self.alpha * jax.nn.softplus(-w)
+            - self.beta * jax.nn.softplus(w)
+            - log_beta(self.alpha, self.beta)
+        )
+
+    def log_mass_below(self, w: Array) -> Float[Array, ...]:
+        return self._log_mass_beyond(self.alpha, w)
+
+    def log_mass_above(self, w: Array) -> Float[Array, ...]:
+        return self._log_mass_beyond(self.beta, -w)
+
+    def _log_mass_beyond(self, a: Array, w: Array) -> Float[Array, ...]:
+        # F(x) = x^a (1-x)^b / (a B(a,b)) 2F1(a+b, 1; a+1; x)   (DLMF 8.17.8), all terms positive
+        x = jax.nn.sigmoid(w)
+        term = series = jnp.ones_like(x)
+        for j in range(12):
+            term = term * x * (self.alpha + self.beta + j) / (a + 1 + j)
+            series = series + term
+        log_edge = self.log_density(w if a is self.alpha else -w)
+        return log_edge - jnp.log(a) + jnp.log(series)
+
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """Draws of log p = log of G_alpha/(G_alpha + G_beta), from log-gamma draws."""
+        up, down = jax.random.split(key)
+        dtype = jnp.result_type(self.alpha, float)
+        log_g = jax.random.loggamma(up, self.alpha, shape, dtype)
+        log_h = jax.random.loggamma(down, self.beta, shape, dtype)
+        return log_g - jnp.logaddexp(log_g, log_h)
+
+    @float64_on_host
+    def tail(self) -> Tail:
+        """-log pass@k ~ Gamma(alpha + beta)/Gamma(beta) k^-alpha."""
+        return Tail(
+            exponent=self.alpha,
+            log_prefactor=log_rising(self.beta, self.alpha),
+            floor=jnp.zeros_like(self.alpha),
+        )
+
+    def to_search(self) -> Float[Array, " D"]:
+        return jnp.stack([jnp.log(self.alpha), jnp.log(self.beta)])
+
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        return type(self)(alpha=jnp.exp(theta[0]), beta=jnp.exp(theta[1]))
+
+    @property
+    def box(self) -> Box:
+        return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))

@@ -1,0 +1,257 @@
+"""Difficulties made of difficulties: scaled to (0, c), with unsolvable problems, or mixed.
+
+A composition of difficulties is a difficulty, so every fit and forecast takes it as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Tail, in_box
+from lmpower.integrals import log1mexp, log_sum_exp
+from lmpower.precision import float64_on_host
+
+# log p of a problem that is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf
+_NEVER = -1e30
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Scaled(Continuous):
+    """p = c x with x from ``base``: no problem is easier than c, 0 < c <= 1.
+
+    It leaves the tail exponent alone and multiplies the prefactor of -log pass@k by c^-exponent.
+    """
+
+    base: Continuous
+    c: Float[Array, ""]
+
+    @property
+    def log_scale(self) -> Float[Array, ""]:
+        return jnp.log(self.c) + self.base.log_scale
+
+    @property
+    def stiffness(self) -> Float[Array, ""]:
+        return self.base.stiffness
+
+    def log_density(self, w: Array) -> Float[Array, ...]:
+        return self.base.log_density(w)
+
+    def log_mass_below(self, w: Array) -> Float[Array, ...]:
+        return self.base.log_mass_below(w)
+
+    def log_mass_above(self, w: Array) -> Float[Array, ...]:
+        return self.base.log_mass_above(w)
+
+    @float64_on_host
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log F(p) = log F_base(p/c)."""
+        return self.base.log_cdf(jnp.minimum(p / self.c, 1.0))
+
+    @float64_on_host
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """c F_base^-1(u)."""
+        return self.c * self.base.icdf(u)
+
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """log c + log x."""
+        return jnp.log(self.c) + self.base.sample_log_p(key, shape)
+
+    @float64_on_host
+    def tail(self) -> Tail:
+        """The base's, with the prefactor times c^-exponent."""
+        tail = self.base.tail()
+        return tail._replace(log_prefactor=tail.log_prefactor - tail.exponent * jnp.log(self.c))
+
+    def to_search(self) -> Float[Array, " D"]:
+        return jnp.concatenate([self.base.to_search(), jnp.log(self.c)[None]])
+
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        return type(self)(base=self.base.from_search(theta[:-1]), c=jnp.exp(theta[-1]))
+
+    @property
+    def box(self) -> Box:
+        return self.base.box + in_box(c=(1e-6, 1.0))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ZeroInflated(Difficulty):
+    """A share ``pi0`` of problems that no attempt ever solves; the others follow ``base``.
+
+    -log pass@k then falls to the floor -log(1 - pi0), and only what lies above it is a power law.
+    """
+
+    base: Difficulty
+    pi0: Float[Array, ""]
+
+    @float64_on_host
+    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
+        """log [pi0 1{s = 0} + (1 - pi0) E_base[p^s (1-p)^f]]."""
+        base = self.base.log_moment(successes, failures)
+        solvable = jnp.log1p(-self.pi0)
+        # for a moment near 1 the complement keeps the last digits; for a small one the sum does
+        near_one = base > -0.7
+        complement = jnp.log1p((1 - self.pi0) * jnp.expm1(jnp.where(near_one, base, -1.0)))
+        total = jnp.log(self.pi0 + (1 - self.pi0) * jnp.exp(jnp.where(near_one, -1.0, base)))
+        unsolved = jnp.where(near_one, complement, jnp.where(self.pi0 > 0, total, base))
+        return jnp.where(successes == 0, unsolved, solvable + base)
+
+    @float64_on_host
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log [pi0 + (1 - pi0) F_base(p)]."""
+        return jnp.logaddexp(jnp.log(self.pi0), jnp.log1p(-self.pi0) + self.base.log_cdf(p))
+
+    @float64_on_host
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """0 for u <= pi0, else the base's quantile at (u - pi0)/(1 - pi0)."""
+        return jnp.where(
+            u <= self.pi0, 0.0, self.base.icdf(jnp.maximum(u - self.pi0, 0) / (1 - self.pi0))
+        )
+
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """-inf with probability pi0, else a draw of the base."""
+        which, what = jax.random.split(key)
+        unsolvable = jax.random.bernoulli(which, self.pi0, shape)
+        return jnp.where(unsolvable, -jnp.inf, self.base.sample_log_p(what, shape))
+
+    @float64_on_host
+    def tail(self) -> Tail:
+        """Above the floor, (1 - pass@k/(1-pi0)) falls as the base's does."""
+        tail = self.base.tail()
+        return tail._replace(floor=tail.floor - jnp.log1p(-self.pi0))
+
+    def points(self, attempts: int, refinement: int = 1) -> Points:
+        """The base's points and one at p = 0."""
+        base = self.base.points(attempts, refinement)
+        one = jnp.ones_like(base.log_p[:1])
+        return Points(
+            jnp.concatenate([base.log_p, _NEVER * one]),
+            jnp.concatenate([base.log_q, 0 * one]),
+            jnp.concatenate([base.log_weight + jnp.log1p(-self.pi0), jnp.log(self.pi0) * one]),
+        )
+
+    def to_search(self) -> Float[Array, " D"]:
+        return jnp.concatenate([self.base.to_search(), jnp.asarray(self.pi0)[None]])
+
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        return type(self)(base=self.base.from_search(theta[:-1]), pi0=theta[-1])
+
+    @property
+    def box(self) -> Box:
+        return self.base.box + Box((0.0,), (1 - 1e-6,), ("pi0",))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Mixture(Difficulty):
+    """A problem is from component j with probability ``weights[j]``; the weights sum to 1."""
+
+    components: tuple[Difficulty, ...]
+    weights: Float[Array, " M"]
+
+    @float64_on_host
+    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
+        """log sum_j weight_j E_j[p^s (1-p)^f]."""
+        each = jnp.stack([part.log_moment(successes, failures) for part in self.components], -1)
+        near_one = jnp.all(each > -0.7, axis=-1)
+        complement = jnp.sum(self.weights * jnp.expm1(jnp.minimum(each, 0)), axis=-1)
+        return jnp.where(
+            near_one,
+            jnp.log1p(jnp.where(near_one, complement, -0.5)),
+            log_sum_exp(each + jnp.log(self.weights)),
+        )
+
+    @float64_on_host
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log sum_j weight_j F_j(p)."""
+        each = jnp.stack([part.log_cdf(p) for part in self.components], -1)
+        return log_sum_exp(each + jnp.log(self.weights))
+
+    @float64_on_host
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """Between the smallest and the largest of the components' quantiles, by bisection."""
+        each = jnp.stack([part.icdf(u) for part in self.components], -1)
+        # halving in log p reaches the last digit of any float64 in 70 steps
+        low = jnp.log(jnp.maximum(jnp.min(each, -1), 1e-300))
+        high = jnp.log(jnp.maximum(jnp.max(each, -1), 1e-300))
+
+        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            middle = 0.5 * (ends[0] + ends[1])
+            below = self.log_cdf(jnp.exp(middle)) < jnp.log(u)
+            return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
+
+        low, high = jax.lax.fori_loop(0, 70, halve, (low, high))
+        return jnp.exp(0.5 * (low + high))
+
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """A component by its weight, then a draw of it."""
+        which, what = jax.random.split(key)
+        chosen = jax.random.categorical(which, jnp.log(self.weights), shape=shape)
+        keys = jax.random.split(what, len(self.components))
+        draws = [part.sample_log_p(k, shape) for part, k in zip(self.components, keys, strict=True)]
+        return jnp.take_along_axis(jnp.stack(draws), chosen[None], axis=0)[0]
+
+    @float64_on_host
+    def tail(self) -> Tail:
+        """The component with the smallest exponent outlasts the others.
+
+        With pass_j = 1 - A_j k^-a_j each, 1 - pass = sum_j weight_j A_j k^-a_j.
+        """
+        tails = [part.tail() for part in self.components]
+        exponents = jnp.stack([tail.exponent for tail in tails])
+        # a component without a power law falls faster than any: it counts as exponent infinity
+        decay = jnp.where(jnp.isnan(exponents), jnp.inf, exponents)
+        slowest = jnp.min(decay)
+        log_parts = jnp.stack([tail.log_prefactor for tail in tails]) + jnp.log(self.weights)
+        prefactor = log_sum_exp(jnp.where(decay == slowest, log_parts, -jnp.inf))
+        solvable = jnp.sum(self.weights * jnp.exp(-jnp.stack([tail.floor for tail in tails])))
+        none = jnp.isinf(slowest)
+        return Tail(
+            exponent=jnp.where(none, jnp.nan, slowest),
+            log_prefactor=jnp.where(none, jnp.nan, prefactor),
+            floor=-jnp.log(solvable),
+        )
+
+    def points(self, attempts: int, refinement: int = 1) -> Points:
+        """All components' points, each with its weight."""
+        clouds = [part.points(attempts, refinement) for part in self.components]
+        weighted = [
+            cloud._replace(log_weight=cloud.log_weight + jnp.log(weight))
+            for cloud, weight in zip(clouds, self.weights, strict=True)
+        ]
+        return Points(*(jnp.concatenate(part) for part in zip(*weighted, strict=True)))
+
+    def to_search(self) -> Float[Array, " D"]:
+        logits = jnp.log(self.weights[1:]) - jnp.log(self.weights[0])
+        return jnp.concatenate([*(part.to_search() for part in self.components), logits])
+
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        cuts = np.cumsum([len(part.box.names) for part in self.components])
+        *thetas, logits = jnp.split(theta, cuts)
+        components = tuple(
+            part.from_search(each) for part, each in zip(self.components, thetas, strict=True)
+        )
+        weights = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits[:1]), logits]))
+        return type(self)(components=components, weights=weights)
+
+    @property
+    def box(self) -> Box:
+        total = Box((), (), ())
+        for j, part in enumerate(self.components):
+            box = part.box
+            total += box._replace(names=tuple(f"{name}_{j}" for name in box.names))
+        free = len(self.components) - 1
+        names = tuple(f"logit_weight_{j + 1}" for j in range(free))
+        return total + Box((-_MAX_LOGIT,) * free, (_MAX_LOGIT,) * free, names)
+
+
+# e^12: a component with a weight below 6e-6 is no component of any data set we know
+_MAX_LOGIT = math.log(1.6e5)

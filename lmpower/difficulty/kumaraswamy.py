@@ -1,0 +1,93 @@
+"""Kumaraswamy's law: cdf F(x) = 1 - (1 - x^alpha)^beta on (0, 1).
+
+Like Beta's, its density runs as x^(alpha-1) at 0 and (1-x)^(beta-1) at 1, but its cdf and quantiles
+are elementary (Kumaraswamy 1980, J. Hydrology 46, 79). The tail of pass@k follows:
+-log pass@k ~ alpha beta Gamma(alpha) k^-alpha.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lmpower.difficulty.base import Box, Continuous, Tail, in_box
+from lmpower.integrals import log1mexp
+from lmpower.precision import float64_on_host
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Kumaraswamy(Continuous):
+    """Kumaraswamy(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
+
+    alpha: Float[Array, ""]
+    beta: Float[Array, ""]
+
+    @property
+    def stiffness(self) -> Float[Array, ""]:
+        return self.alpha + self.beta
+
+    def log_density(self, w: Array) -> Float[Array, ...]:
+        # alpha beta x^(alpha-1) (1 - x^alpha)^(beta-1) dx, with dx = x (1-x) dw
+        log_t = -self.alpha * jax.nn.softplus(-w)
+        return (
+            jnp.log(self.alpha * self.beta)
+            + log_t
+            + (self.beta - 1) * log1mexp(log_t)
+            - jax.nn.softplus(w)
+        )
+
+    def log_mass_below(self, w: Array) -> Float[Array, ...]:
+        return self._log_cdf(-jax.nn.softplus(-w))
+
+    def log_mass_above(self, w: Array) -> Float[Array, ...]:
+        return self.beta * log1mexp(-self.alpha * jax.nn.softplus(-w))
+
+    def _log_cdf(self, log_x: Array) -> Float[Array, ...]:
+        # F = 1 - e^-y with y = -beta log(1 - t), t = x^alpha; where t or y vanishes, F -> y -> beta t
+        log_t = self.alpha * log_x
+        faint = log_t < -36.0
+        log_rate = jnp.where(
+            faint, log_t, jnp.log(-jnp.log1p(-jnp.exp(jnp.where(faint, -1.0, log_t))))
+        )
+        log_y = jnp.log(self.beta) + log_rate
+        faint = log_y < -36.0
+        return jnp.where(faint, log_y, log1mexp(-jnp.exp(jnp.where(faint, 0.0, log_y))))
+
+    @float64_on_host
+    def log_cdf(self, p: Array) -> Float[Array, ...]:
+        """log F(p) for p in [0, 1]."""
+        return self._log_cdf(jnp.log(p))
+
+    @float64_on_host
+    def icdf(self, u: Array) -> Float[Array, ...]:
+        """F^-1(u) = (1 - (1-u)^(1/beta))^(1/alpha) for u in [0, 1]."""
+        return jnp.exp(log1mexp(jnp.log1p(-u) / self.beta) / self.alpha)
+
+    def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
+        """Draws of log p. log(1-u) of a uniform u is minus a standard exponential."""
+        exponential = jax.random.exponential(key, shape, jnp.result_type(self.alpha, float))
+        return log1mexp(-exponential / self.beta) / self.alpha
+
+    @float64_on_host
+    def tail(self) -> Tail:
+        """-log pass@k ~ beta Gamma(1 + alpha) k^-alpha."""
+        return Tail(
+            exponent=self.alpha,
+            log_prefactor=jnp.log(self.beta) + jax.lax.lgamma(1 + self.alpha),
+            floor=jnp.zeros_like(self.alpha),
+        )
+
+    def to_search(self) -> Float[Array, " D"]:
+        return jnp.stack([jnp.log(self.alpha), jnp.log(self.beta)])
+
+    def from_search(self, theta: Float[Array, " D"]) -> Self:
+        return type(self)(alpha=jnp.exp(theta[0]), beta=jnp.exp(theta[1]))
+
+    @property
+    def box(self) -> Box:
+        return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))

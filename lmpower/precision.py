@@ -1,0 +1,37 @@
+"""Which numbers come in decides how they are computed; no global switch is ever touched.
+
+Python and NumPy numbers are computed in float64 and come back as NumPy. JAX arrays and tracers keep
+the precision they have, so that the same method is a kernel inside a caller's ``jit`` or ``grad``
+(where float64 needs the caller's own ``jax.enable_x64``).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def holds_jax_arrays(*trees: Any) -> bool:
+    """Whether any leaf is a JAX array or tracer, which fixes the precision from outside."""
+    return any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(trees))
+
+
+def float64_on_host(method: F) -> F:
+    """Run ``method`` compiled, in float64, when given plain numbers; as it is when given JAX's."""
+    compiled = jax.jit(method)
+
+    @functools.wraps(method)
+    def wrapper(*args: Any) -> Any:
+        if holds_jax_arrays(*args):
+            return method(*args)
+        with jax.enable_x64(True):
+            plain = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float64), args)
+            return jax.tree.map(np.asarray, compiled(*plain))
+
+    return wrapper  # type: ignore[return-value]  # same call signature, by construction

@@ -1,0 +1,677 @@
+"""Independent answers to test lmpower against: mpmath for moments, SciPy for likelihoods and fits.
+
+Nothing here imports lmpower. Part 1 gives log E_F[p^s (1-p)^f] to 20 digits and more; part 2 the
+log likelihood of counts in float64 on panels of its own; part 3 a slow, patient maximum likelihood.
+
+Everything rests on one substitution. With p = c x and w = logit(x), every law here has a density
+in w that is analytic in the strip |Im w| < pi/2 and falls exponentially at both ends, so
+Gauss-Legendre on panels converges geometrically and endpoint singularities (beta < 1) are gone.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from mpmath import mp, mpf
+from scipy import optimize
+from scipy.special import gammaln, psi
+
+# ---------------------------------------------------------------------------------------------
+# 1. Moments, in mpmath
+# ---------------------------------------------------------------------------------------------
+
+_GL_DEGREE = 40
+
+
+@lru_cache(maxsize=16)
+def _gauss_legendre(degree, dps):
+    """Nodes and weights on (-1, 1) at `dps` digits, by Newton's method on P_degree."""
+    with mp.workdps(dps + 10):
+        nodes, weights = [], []
+        for guess in np.polynomial.legendre.leggauss(degree)[0]:
+            x = mpf(float(guess))
+            for _ in range(3 + int(math.log2(dps))):
+                p0, p1 = mpf(1), x
+                for j in range(2, degree + 1):
+                    p0, p1 = p1, ((2 * j - 1) * x * p1 - (j - 1) * p0) / j
+                slope = degree * (x * p1 - p0) / (x * x - 1)
+                step = p1 / slope
+                x -= step
+                if abs(step) < mpf(10) ** (-dps - 5):
+                    break
+            nodes.append(x)
+            weights.append(2 / ((1 - x * x) * slope**2))
+        return tuple(nodes), tuple(weights)
+
+
+def _quadrature(log_g, features, dps, lo=None, hi=None):
+    """Nodes for the integral of exp(log_g(w)): a list of (w, weight, log_g(w)), and max log_g.
+
+    The scale is found first: a scan that doubles its distance from each feature, the local maxima
+    refined, the ends placed where the integrand is `cut` nats below its top. Then panels are
+    halved until a panel and its two halves agree; the halves are kept.
+    """
+    cut = 2.31 * (dps + 8)
+    with mp.workdps(30):
+        offsets = [mpf(2) ** j for j in range(-14, 26)]
+        grid = {mpf(v) for v in features}
+        for v in list(grid):
+            grid.update(v + d for d in offsets)
+            grid.update(v - d for d in offsets)
+        if lo is not None:
+            width = hi - lo
+            grid.update(lo + width * mpf(2) ** -j for j in range(1, 30))
+            grid.update(hi - width * mpf(2) ** -j for j in range(1, 30))
+            grid = {w for w in grid if lo < w < hi} | {mpf(lo), mpf(hi)}
+        grid = sorted(grid)
+        values = [log_g(w) for w in grid]
+        modes = []
+        for i in range(1, len(grid) - 1):
+            if values[i] >= values[i - 1] and values[i] >= values[i + 1]:
+                a, b = grid[i - 1], grid[i + 1]
+                for _ in range(60):
+                    u, v = a + (b - a) / 3, b - (b - a) / 3
+                    if log_g(u) < log_g(v):
+                        a = u
+                    else:
+                        b = v
+                modes.append(((a + b) / 2, log_g((a + b) / 2)))
+        if not modes:  # monotone on a finite interval
+            i = max(range(len(grid)), key=values.__getitem__)
+            modes.append((grid[i], values[i]))
+        top = max(h for _, h in modes)
+        modes = [(w, h) for w, h in modes if h > top - cut]
+        keep = [w for w, h in zip(grid, values, strict=True) if h > top - cut]
+        keep += [w for w, _ in modes]
+        left, right = min(keep), max(keep)
+        ends = []
+        for inside, outer in (
+            (left, max((w for w in grid if w < left), default=left)),
+            (right, min((w for w in grid if w > right), default=right)),
+        ):
+            a, b = inside, outer
+            for _ in range(25):
+                mid = (a + b) / 2
+                if log_g(mid) > top - cut:
+                    a = mid
+                else:
+                    b = mid
+            ends.append(b)
+        left, right = ends
+        edges = {left, right}
+        for mode, h in modes:
+            for sign in (-1, 1):
+                step = mpf(2) ** -20
+                while (
+                    left < mode + sign * step < right and h - log_g(mode + sign * step) < mpf(1) / 2
+                ):
+                    step *= 2
+                while left < mode + sign * step < right:
+                    edges.add(mode + sign * step)
+                    step *= 2
+            edges.add(mode)
+        edges.update(mpf(v) for v in features if left < v < right)
+        edges = sorted(edges)
+        edges = [edges[0]] + [b for a, b in zip(edges, edges[1:], strict=False) if b - a > 1e-9]
+
+    nodes, weights = _gauss_legendre(_GL_DEGREE, dps)
+    with mp.workdps(dps):
+        top = +top
+
+        def panel(a, b):
+            half, mid = (b - a) / 2, (a + b) / 2
+            points = []
+            for x, weight in zip(nodes, weights, strict=True):
+                w = mid + half * x
+                points.append((w, half * weight, log_g(w)))
+            return points, mp.fsum(wt * mp.exp(h - top) for _, wt, h in points)
+
+        todo = [(a, b, *panel(a, b), 0) for a, b in zip(edges, edges[1:], strict=False)]
+        scale = mp.fsum(p[3] for p in todo)
+        tolerance = scale * mpf(10) ** (14 - dps)  # halving then gains the other digits
+        accepted = []
+        while todo:
+            a, b, _, coarse, depth = todo.pop()
+            if depth > 40:
+                raise ArithmeticError("quadrature did not converge")
+            mid = (a + b) / 2
+            first, second = panel(a, mid), panel(mid, b)
+            if abs(first[1] + second[1] - coarse) < tolerance:
+                accepted += first[0] + second[0]
+            else:
+                todo += [(a, mid, *first, depth + 1), (mid, b, *second, depth + 1)]
+        return accepted, top
+
+
+def _split_logistic(w):
+    """log x, log(1-x) and x at w = logit(x)."""
+    e = mp.exp(-abs(w))
+    soft = mp.log1p(e)
+    if w < 0:
+        return w - soft, -soft, e / (1 + e)
+    return -soft, -w - soft, 1 / (1 + e)
+
+
+class _ScaledLaw:
+    """p = c x with x from Beta or Kumaraswamy(alpha, beta): the integrand in w = logit(x)."""
+
+    def __init__(self, law, alpha, beta, c):
+        self.law, self.alpha, self.beta, self.c = law, mpf(alpha), mpf(beta), mpf(c)
+        if law == "beta":
+            self.log_norm = -mp_log_beta(self.alpha, self.beta)
+        else:
+            self.log_norm = mp.log(self.alpha) + mp.log(self.beta)
+
+    def log_density(self, log_x, log_1mx):
+        """Log density of w. The Jacobian dx = x (1-x) dw is included."""
+        h = self.log_norm + self.alpha * log_x
+        if self.law == "beta":
+            return h + self.beta * log_1mx
+        if log_x == 0:
+            return -mp.inf
+        return h + (self.beta - 1) * mp.log(-mp.expm1(self.alpha * log_x)) + log_1mx
+
+    def log_failure(self, log_1mx, x):
+        """(log |1-p|, sign of 1-p); 1-p < 0 only when c is nudged above 1 for a derivative."""
+        if self.c == 1:
+            return log_1mx, 1
+        y = self.c * x
+        return (mp.log1p(-y), 1) if y < 1 else (mp.log(y - 1) if y > 1 else -mp.inf, -1)
+
+    def log_success_term(self, s, f, w):
+        """Log of p^s (1-p)^f times the density, and its sign."""
+        log_x, log_1mx, x = _split_logistic(w)
+        h = self.log_density(log_x, log_1mx)
+        if s:
+            h += s * (mp.log(self.c) + log_x)
+        if not f:
+            return h, 1
+        log_q, sign = self.log_failure(log_1mx, x)
+        return h + f * log_q, (sign if f % 2 else 1)
+
+    def log_pass_term(self, f, w):
+        """Log of 1 - (1-p)^f times the density."""
+        log_x, log_1mx, x = _split_logistic(w)
+        log_q, sign = self.log_failure(log_1mx, x)
+        gap = -mp.expm1(f * log_q) if sign > 0 or f % 2 == 0 else 1 + mp.exp(f * log_q)
+        return self.log_density(log_x, log_1mx) + (mp.log(gap) if gap > 0 else -mp.inf)
+
+    def features(self, s, f):
+        n = s + f
+        marks = [mpf(0)]
+        if self.law == "beta":
+            knee = mp.log(self.alpha / self.beta)
+        else:
+            knee = self.logit_of_log(-mp.log1p(self.beta) / self.alpha)
+        marks.append(knee)
+        marks.append(mp.log((s + self.alpha) / self.beta))
+        if n:
+            peak = (s + min(self.alpha, 1)) / (self.c * (n + 1))
+            marks.append(self.logit_of_log(mp.log(peak)) if peak < 1 else mp.log(1 + s))
+            marks.append(mp.log((s + self.alpha) / (self.c * n + self.beta)))
+            marks.append(-mp.log(self.c * n))
+        return marks
+
+    @staticmethod
+    def logit_of_log(log_x):
+        return log_x - mp.log(-mp.expm1(log_x))
+
+
+def _guard(s, f, c, dps):
+    """Digits to work with: exponents reach n log p, and pass@k may be as small as c alpha/beta."""
+    return dps + 22 + int(math.log10(1 + s + f)) + int(-math.log10(min(1.0, float(c))))
+
+
+def _log_moment_quadrature(law, s, f, alpha, beta, c, dps):
+    return _log_moment_rule(law, s, f, alpha, beta, c, dps)[0]
+
+
+def _log_moment_rule(law, s, f, alpha, beta, c, dps):
+    """The log moment, and the same quadrature rule as a function of (alpha, beta, c).
+
+    The rule is smooth in the parameters, so finite differences of it, at fixed nodes, give
+    derivatives as accurate as the integral.
+    """
+    work = _guard(s, f, c, dps)
+    with mp.workdps(work):
+        base = _ScaledLaw(law, alpha, beta, c)
+        marks = base.features(s, f)
+        if s == 0 and f == 0:
+            return mpf(0), lambda *theta: mpf(0)
+
+        def planned(w):
+            h = base.log_success_term(s, f, w)[0]
+            if base.c == 1 and f:  # cover the first two derivatives in c, which need (1-p)^(f-2)
+                _, log_1mx, x = _split_logistic(w)
+                odds = mp.exp(mp.log(x) - log_1mx)
+                h += mp.log1p(f * odds + f * (f - 1) * odds**2)
+            return h
+
+        points, top = _quadrature(planned, marks, dps + 10)
+        points = [(w, wt, base.log_success_term(s, f, w)[0]) for w, wt, _ in points]
+        value = top + mp.log(mp.fsum(wt * mp.exp(h - top) for _, wt, h in points))
+        if s == 0 and value > -mp.log(2):
+            points, top = _quadrature(lambda w: base.log_pass_term(f, w), marks, dps + 10)
+            total = mp.fsum(wt * mp.exp(h - top) for _, wt, h in points)
+            value = mp.log1p(-mp.exp(top) * total)
+
+            def rule(alpha, beta, c):
+                law_ = _ScaledLaw(law, alpha, beta, c)
+                terms = (wt * mp.exp(law_.log_pass_term(f, w) - top) for w, wt, _ in points)
+                return mp.log1p(-mp.exp(top) * mp.fsum(terms))
+        else:
+
+            def rule(alpha, beta, c):
+                law_ = _ScaledLaw(law, alpha, beta, c)
+                total = mpf(0)
+                for w, wt, _ in points:
+                    h, sign = law_.log_success_term(s, f, w)
+                    total += sign * wt * mp.exp(h - top)
+                return top + mp.log(total)
+
+        return value, rule
+
+
+def mp_log_beta(a, b):
+    """log B(a, b), with digits to spare for the cancellation when one argument is large."""
+    with mp.extradps(15 + max(0, int(mp.log10(1 + a + b)))):
+        return mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b)
+
+
+def log_moment_beta(s, f, alpha, beta, dps=40):
+    """B(alpha+s, beta+f) / B(alpha, beta)."""
+    with mp.workdps(2 * dps + 40):  # loggamma(1e9) is 2e10, and pass@k may be 1e-12
+        alpha, beta = mpf(alpha), mpf(beta)
+        value = mp_log_beta(alpha + s, beta + f) - mp_log_beta(alpha, beta)
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_kumaraswamy(s, f, alpha, beta, dps=40):
+    value = _log_moment_quadrature("kumaraswamy", s, f, alpha, beta, 1, dps)
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_scaled_beta(s, f, alpha, beta, c, dps=40):
+    value = _log_moment_quadrature("beta", s, f, alpha, beta, c, dps)
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_scaled_kumaraswamy(s, f, alpha, beta, c, dps=40):
+    value = _log_moment_quadrature("kumaraswamy", s, f, alpha, beta, c, dps)
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_uniform(s, f, b, dps=40):
+    """Uniform on (0, b): elementary at s = 0, an incomplete beta integral otherwise."""
+    if s:
+        return log_moment_scaled_beta(s, f, 1, 1, b, dps)
+    with mp.workdps(2 * dps + 30):
+        b = mpf(b)
+        log_q = mp.log1p(-b) if b < 1 else -mp.inf
+        value = mp.log(-mp.expm1((f + 1) * log_q) / (b * (f + 1)))
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_continuous_bernoulli(s, f, lam, dps=40):
+    """C lam^x (1-lam)^(1-x): C (1-lam) B(s+1, f+1) 1F1(s+1; s+f+2; -L), L = log((1-lam)/lam)."""
+    with mp.workdps(2 * dps + 40):
+        lam = mpf(lam)
+        ell = mp.log1p(-lam) - mp.log(lam)
+        # C (1-lam) = L / (1 - exp(-L)), for either sign of L
+        log_front = mp.log(ell / -mp.expm1(-ell)) if ell else mpf(0)
+        if s or f:
+            # Kummer: 1F1(a; b; z) = e^z 1F1(b-a; b; -z); take the side with a positive argument
+            if ell > 0:
+                log_1f1 = -ell + mp.log(mp.hyp1f1(f + 1, s + f + 2, ell))
+            else:
+                log_1f1 = mp.log(mp.hyp1f1(s + 1, s + f + 2, -ell))
+            value = log_front + mp_log_beta(mpf(s + 1), mpf(f + 1)) + log_1f1
+        else:
+            value = mpf(0)
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_reciprocal(s, f, a, b, dps=40):
+    """Density 1/(p log(b/a)) on (a, b), 0 < a < b <= 1: flat in w = log p."""
+    with mp.workdps(dps + 30 + int(math.log10(1 + s + f)) + int(-math.log10(float(a)))):
+        a, b = mpf(a), mpf(b)
+        if s == 0 and f == 0:
+            return mpf(0)
+        lo, hi = mp.log(a), mp.log(b)
+        log_width = mp.log(hi - lo)
+
+        def log_q(w):
+            q = -mp.expm1(w)
+            return mp.log(q) if q > 0 else -mp.inf
+
+        def log_term(w):
+            return s * w + (f * log_q(w) if f else 0)
+
+        def log_pass(w):
+            return mp.log(-mp.expm1(f * log_q(w)))
+
+        marks = [w for w in (-mp.log(mpf(f + 1)), mp.log(mpf(s + 1) / (s + f + 1))) if lo < w < hi]
+        marks = marks or [(lo + hi) / 2]
+
+        def log_integral(term):
+            points, top = _quadrature(term, marks, dps + 10, lo, hi)
+            return top + mp.log(mp.fsum(wt * mp.exp(h - top) for _, wt, h in points)) - log_width
+
+        value = log_integral(log_term)
+        if s == 0 and value > -mp.log(2):
+            value = mp.log1p(-mp.exp(log_integral(log_pass)))
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_discrete(s, f, points, weights, dps=40):
+    """A finite mixture of points; 0^0 = 1, so p = 0 and p = 1 are allowed. Weights are normalised."""
+    with mp.workdps(2 * dps + 20 + int(math.log10(1 + s + f))):
+        points, weights = [mpf(p) for p in points], [mpf(w) for w in weights]
+        total = mp.fsum(weights)
+        weights = [w / total for w in weights]
+
+        def log_q(p):
+            return mp.log1p(-p) if p < 1 else -mp.inf
+
+        if s == 0:
+            if f == 0:
+                return mpf(0)
+            gaps = (-mp.expm1(f * log_q(p)) for p in points)
+            passed = mp.fsum(w * g for w, g in zip(weights, gaps, strict=True))
+            value = mp.log1p(-passed) if passed < 1 else -mp.inf
+        else:
+            terms = []
+            for p, w in zip(points, weights, strict=True):
+                if p > 0 and (f == 0 or p < 1):
+                    terms.append(mp.log(w) + s * mp.log(p) + (f * log_q(p) if f else 0))
+            top = max(terms, default=-mp.inf)
+            value = top
+            if top > -mp.inf:
+                value = top + mp.log(mp.fsum(mp.exp(t - top) for t in terms))
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_mixture(s, f, weights, components, dps=40):
+    """`components`: callables (s, f, dps) -> log moment. Weights are normalised."""
+    with mp.workdps(2 * dps + 20):
+        weights = [mpf(w) for w in weights]
+        total = mp.fsum(weights)
+        logs = [component(s, f, 2 * dps) for component in components]
+        pairs = [(w / total, h) for w, h in zip(weights, logs, strict=True) if w > 0]
+        top = max(h for _, h in pairs)
+        if s == 0 and top > -1:
+            value = mp.log1p(mp.fsum(w * mp.expm1(h) for w, h in pairs))
+        elif top == -mp.inf:
+            value = top
+        else:
+            value = top + mp.log(mp.fsum(w * mp.exp(h - top) for w, h in pairs))
+    with mp.workdps(dps):
+        return +value
+
+
+def log_moment_zero_inflated(s, f, pi0, base, dps=40):
+    """An atom pi0 at p = 0, the rest from `base`, a callable (s, f, dps) -> log moment."""
+
+    def atom(s, f, dps):
+        return mpf(0) if s == 0 else -mp.inf
+
+    return log_moment_mixture(s, f, [mpf(pi0), 1 - mpf(pi0)], [atom, base], dps)
+
+
+def log_moment_derivatives(family, s, f, params, dps=40):
+    """Value, gradient and Hessian in (log alpha, log beta[, log c]), by central differences.
+
+    Nodes stay where they are while the parameters move; step 1e-20 at 90 digits and more, so both
+    truncation and rounding stay far below 20 digits. At c = 1 the steps go above 1: for whole f
+    the moment is a polynomial in c there, and so is the rule.
+    """
+    work = 90 + 2 * int(math.log10(1 + s + f))
+    with mp.workdps(work):
+        params = [mpf(v) for v in params]
+        if family == "beta":
+            value = log_moment_beta(s, f, *params, dps=work)
+
+            def rule(*theta):
+                return log_moment_beta(s, f, *theta, dps=work)
+        else:
+            law = family.removeprefix("scaled_")
+            c = params[2] if len(params) == 3 else mpf(1)
+            value, full = _log_moment_rule(law, s, f, params[0], params[1], c, dps)
+
+            def rule(*theta):
+                return full(*theta, *([mpf(1)] if len(theta) == 2 else []))
+
+        size, step = len(params), mpf(10) ** -20
+
+        @lru_cache(maxsize=None)
+        def at(*moves):
+            with mp.workdps(work):
+                return rule(*(v * mp.exp(step * m) for v, m in zip(params, moves, strict=True)))
+
+        def shifted(*pairs):
+            moves = [0] * size
+            for i, m in pairs:
+                moves[i] += m
+            return at(*moves)
+
+        centre = shifted()
+        gradient = [(shifted((i, 1)) - shifted((i, -1))) / (2 * step) for i in range(size)]
+        hessian = [[mpf(0)] * size for _ in range(size)]
+        for i in range(size):
+            curve = shifted((i, 1)) + shifted((i, -1)) - 2 * centre
+            hessian[i][i] = curve / step**2
+            for j in range(i):
+                cross = shifted((i, 1), (j, 1)) + shifted((i, -1), (j, -1))
+                cross -= shifted((i, 1), (j, -1)) + shifted((i, -1), (j, 1))
+                hessian[i][j] = hessian[j][i] = cross / (4 * step**2)
+        return value, gradient, hessian
+
+
+# ---------------------------------------------------------------------------------------------
+# 2. Log likelihood of counts, in NumPy float64
+# ---------------------------------------------------------------------------------------------
+
+PARAMETERS = {
+    "beta": ("alpha", "beta"),
+    "kumaraswamy": ("alpha", "beta"),
+    "scaled_beta": ("alpha", "beta", "c"),
+    "scaled_kumaraswamy": ("alpha", "beta", "c"),
+    "zero_inflated_beta": ("alpha", "beta", "pi0"),
+}
+_CUT = 44.0  # nats below a row's top at which its integrand is dropped
+
+
+class Rows:
+    """Distinct (attempts, successes) with multiplicity, and what depends on nothing else."""
+
+    def __init__(self, attempts, successes):
+        pairs = np.stack([np.asarray(attempts), np.asarray(successes)], axis=1)
+        if np.any(pairs[:, 1] < 0) or np.any(pairs[:, 1] > pairs[:, 0]):
+            raise ValueError("successes must lie between 0 and attempts")
+        distinct, times = np.unique(pairs, axis=0, return_counts=True)
+        self.n, self.s = distinct[:, 0], distinct[:, 1]
+        self.times = times.astype(float)
+        self.log_choose = np.array(
+            [math.log(math.comb(int(n), int(s))) for n, s in distinct], dtype=float
+        )
+        # the moments wanted, and s = f = 0 first: the law's own mass, which normalises it
+        self.s_all = np.concatenate([[0.0], self.s]).astype(float)
+        self.f_all = np.concatenate([[0.0], self.n - self.s]).astype(float)
+        self.n_max = max(1.0, float(self.n.max()))
+        # Largest n among the rows whose binomial is alive at p: it sets how fine panels must be.
+        self.logits = np.linspace(-math.log(self.n_max) - 6, 16, 600)
+        log_p, log_q = -np.logaddexp(0, -self.logits), -np.logaddexp(0, self.logits)
+        kernel = self.s_all[:, None] * log_p + self.f_all[:, None] * log_q
+        alive = kernel > kernel.max(axis=1, keepdims=True) - _CUT - 6
+        n_all = self.s_all + self.f_all
+        self.n_alive = np.max(np.where(alive, n_all[:, None], 0.0), axis=0)
+
+    def total(self, log_moments):
+        return float(self.times @ (self.log_choose + log_moments))
+
+
+def _float_law(law, w, alpha, beta):
+    """log x, log(1-x), unnormalised log density in w, and its slopes in log alpha, log beta."""
+    log_x, log_1mx = -np.logaddexp(0, -w), -np.logaddexp(0, w)
+    if law == "beta":
+        slopes = np.stack([alpha * log_x, beta * log_1mx])
+        return log_x, log_1mx, alpha * log_x + beta * log_1mx, slopes
+    r = -alpha * log_x
+    with np.errstate(over="ignore", divide="ignore"):
+        # log(1 - x^alpha); for x near 1 through log(-log x) = -w - exp(-w)/2 + ...
+        tail = np.exp(-np.clip(w, 30, None))
+        near_one = math.log(alpha) - w - tail / 2 - r / 2
+        log_1mt = np.where(w > 30, near_one, np.log(-np.expm1(-np.maximum(r, 1e-300))))
+        ratio = np.where(r > 0, r / np.expm1(np.maximum(r, 1e-300)), 1.0)
+    density = -r + (beta - 1) * log_1mt + log_1mx
+    slopes = np.stack([-r + (beta - 1) * ratio, beta * log_1mt])
+    return log_x, log_1mx, density, slopes
+
+
+def _float_kernel(c, log_x, log_1mx):
+    """log p and log(1-p) at p = c x."""
+    if c == 1:
+        return log_x, log_1mx
+    p = c * np.exp(log_x)
+    return math.log(c) + log_x, np.where(
+        p < 0.5, np.log1p(-np.minimum(p, 0.5)), np.log((1 - c) + c * np.exp(log_1mx))
+    )
+
+
+def _panel_edges(law, alpha, beta, c, rows, density):
+    """Panel edges in w = logit(x), as fine as the narrowest row or the law needs at each place."""
+    log_n = math.log(c * rows.n_max)
+    if law == "beta":
+        knee = math.log(alpha / beta)
+    else:
+        at_knee = -math.log1p(beta) / alpha  # log x where x^alpha = 1/(1+beta)
+        knee = at_knee - math.log(-math.expm1(at_knee))
+    s_max = rows.s_all.max()
+    high = max(0.0, math.log((s_max + alpha) / beta), math.log(alpha))
+    left = min(knee, -log_n, 0.0) - 8 - 1.05 * _CUT / alpha
+    right = high + 8 + 1.05 * _CUT / beta
+    offsets = np.exp(np.linspace(math.log(0.03), math.log(right - left), 50))
+    centres = np.array([0.0, -log_n, knee, high])
+    aux = (centres[:, None] + np.concatenate([-offsets[::-1], [0.0], offsets])).ravel()
+    aux = np.concatenate([aux, np.linspace(-max(log_n, 0.0) - 4, min(10.0, right), 160)])
+    aux = np.unique(np.clip(aux, left, right))
+
+    log_x, log_1mx, log_law, _ = _float_law(law, aux, alpha, beta)
+    log_p, log_q = _float_kernel(c, log_x, log_1mx)
+    logs = np.outer(rows.s_all, log_p) + np.outer(rows.f_all, log_q) + log_law
+    used = np.flatnonzero(np.any(logs > logs.max(axis=1, keepdims=True) - _CUT, axis=0))
+    keep = slice(max(0, used[0] - 1), min(len(aux), used[-1] + 2))
+    w, log_p, log_q = aux[keep], log_p[keep], log_q[keep]
+    x, y = np.exp(log_x[keep]), np.exp(log_1mx[keep])
+
+    n_here = np.interp(log_p - log_q, rows.logits, rows.n_alive)
+    p, jacobian = np.exp(log_p), np.exp(log_1mx[keep] - log_q)
+    pressed = max(0.0, float(np.max(rows.s_all - (rows.s_all + rows.f_all) * c)))
+    bend = n_here * p * np.exp(log_q) * jacobian**2 + pressed * x * y
+    if law == "beta":
+        bend = bend + (alpha + beta) * x * y
+        rate = alpha * y + beta * x
+    else:
+        t = np.exp(alpha * log_x[keep])
+        with np.errstate(over="ignore"):  # alpha (1-x)/(1-t), which tends to x as x -> 1
+            speed = np.minimum(alpha * y / -np.expm1(-np.maximum(-alpha * log_x[keep], 1e-300)), 1e9)
+        speed = np.where(w > 30, x, speed)
+        bend = bend + abs(beta - 1) * t * speed * np.abs(x - speed)
+        rate = alpha * y * (1 + np.sqrt(np.minimum(beta * t, 60))) + beta * x * (x > 0.5)
+    base = np.zeros_like(w)
+    for mark in (0.0, -log_n, knee):
+        base += 1 / (2.5 * np.hypot(1.0, (w - mark) / 2))
+    fineness = density * (base + 0.4 * np.sqrt(bend) + rate / 7)
+    grown = np.concatenate([[0.0], np.cumsum(np.diff(w) * (fineness[1:] + fineness[:-1]) / 2)])
+    count = max(2, math.ceil(grown[-1]))
+    return np.interp(np.linspace(0, grown[-1], count + 1), grown, w)
+
+
+_GL16 = np.polynomial.legendre.leggauss(16)
+
+
+def _quadrature_log_moments(law, alpha, beta, c, rows, density=1.0):
+    """log moments of the rows, and their gradients in (log alpha, log beta, log c)."""
+    edges = _panel_edges(law, alpha, beta, c, rows, density)
+    half = np.diff(edges) / 2
+    w = ((edges[1:] + edges[:-1])[:, None] / 2 + half[:, None] * _GL16[0]).ravel()
+    log_weight = np.log(half[:, None] * _GL16[1]).ravel()
+    log_x, log_1mx, log_law, slopes = _float_law(law, w, alpha, beta)
+    log_p, log_q = _float_kernel(c, log_x, log_1mx)
+    logs = np.outer(rows.s_all, log_p)
+    logs += np.outer(rows.f_all, log_q)
+    logs += log_law + log_weight
+    top = logs.max(axis=1)
+    logs -= top[:, None]
+    posterior = np.exp(logs, out=logs)
+    mass = posterior.sum(axis=1)
+    log_moment = top + np.log(mass)
+    odds = np.exp(np.minimum(log_p - log_q, 690.0))
+    means = (posterior @ np.stack([*slopes, odds], axis=1)) / mass[:, None]
+    gradient = np.column_stack([means[:, :2], rows.s_all - rows.f_all * means[:, 2]])
+    return log_moment[1:] - log_moment[0], (gradient - gradient[0])[1:]
+
+
+def _running_sum(terms):
+    """0, t0, t0+t1, ... summed in blocks, so rounding grows as the root of a block's length."""
+    size = len(terms)
+    block = max(1, math.isqrt(size))
+    padded = np.pad(terms, (0, -size % block)).reshape(-1, block)
+    within = np.cumsum(padded, axis=1)
+    before = np.concatenate([[0.0], np.cumsum(within[:-1, -1])])
+    return np.concatenate([[0.0], (within + before[:, None]).ravel()[:size]])
+
+
+def _beta_log_moments(alpha, beta, rows):
+    """Closed form by rising factorials: sums of one sign, no cancellation between gammas.
+
+    B(alpha+s, beta+f)/B(alpha, beta)
+      = prod_{j<f} (beta+j)/(alpha+beta+j) * prod_{i<s} (alpha+i)/(alpha+beta+f+i).
+    """
+    f, s = (rows.n - rows.s), rows.s
+    total = alpha + beta
+    fall = _running_sum(np.log1p(-alpha / (total + np.arange(f.max()))))
+    rise = _running_sum(np.log(alpha + np.arange(s.max())))
+    room = _running_sum(np.log1p(np.arange(rows.n.max()) / total))
+    value = fall[f] + rise[s] - (room[rows.n] - room[f]) - s * math.log(total)
+    both = psi(total + rows.n) - psi(total)
+    gradient = np.stack(
+        [alpha * (psi(alpha + s) - psi(alpha) - both), beta * (psi(beta + f) - psi(beta) - both)],
+        axis=1,
+    )
+    return value, gradient
+
+
+def _log_moments(family, params, rows, density=1.0):
+    """Log moments of the rows and gradients in (log alpha, log beta[, log c | pi0])."""
+    alpha, beta = params[0], params[1]
+    if family == "beta":
+        return _beta_log_moments(alpha, beta, rows)
+    if family == "zero_inflated_beta":
+        pi0 = params[2]
+        value, slopes = _beta_log_moments(alpha, beta, rows)
+        atom = np.where(rows.s == 0, pi0, 0.0)
+        inside = (1 - pi0) * np.exp(value)
+        with np.errstate(divide="ignore"):
+            mixed = np.where(rows.s == 0, np.log(inside + atom), math.log1p(-pi0) + value)
+        share = np.where(rows.s == 0, inside / np.where(rows.s == 0, inside + atom, 1), 1.0)
+        zero = np.where(rows.s == 0, -np.expm1(value) / np.exp(mixed), -1 / (1 - pi0))
+        return mixed, np.column_stack([share[:, None] * slopes, zero])
+    law = family.removeprefix("scaled_")
+    c = params[2] if family.startswith("scaled_") else 1.0
+    value, slopes = _quadrature_log_moments(law, alpha, beta, c, rows, density)
+    return value, slopes[:, : len(params)]
+
+
+def log_likelihood(family, params, attempts, successes):
+    """Log likelihood of the counts, log C(n, s) included. `params` in the order of PARAMETERS."""
+    rows = Rows(attempts, successes)
+    return rows.total(_log_moments(family, tuple(map(float, params)), rows)[0])
