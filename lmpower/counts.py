@@ -40,6 +40,10 @@ class CountsError(ValueError):
         super().__init__(reason if row is None else f"row {row}{label}: {reason}")
 
 
+class RepeatedProblemError(CountsError):
+    """Two rows have the same problem label."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Counts:
     """Attempts and successes of P problems, as read-only arrays.
@@ -248,7 +252,7 @@ class Rows:
 
 
 def stack_rows(rows: Sequence[Rows], multiple: int = 8) -> Rows:
-    """Rows of B datasets as one [B, R] batch; R is a multiple of ``multiple``, to compile less often.
+    """Rows of B datasets as one [B, R] batch, R a multiple of ``multiple`` (fewer compilations).
 
     Padding is one failure of weight 0, which changes no weighted sum and has a finite likelihood.
     """
@@ -374,7 +378,7 @@ def _distinct_labels(problem: Any) -> Shaped[np.ndarray, " P"]:
     seen: set[Hashable] = set()
     for row, label in enumerate(labels):
         if label in seen:
-            raise CountsError(f"problem {label!r} appears a second time", row)
+            raise RepeatedProblemError(f"problem {label!r} appears a second time", row)
         seen.add(label)
     return np.fromiter(labels, dtype=object, count=len(labels))
 

@@ -143,6 +143,11 @@ def log1mexp(x: Array) -> Array:
     )
 
 
+def log_sides(w: Array) -> tuple[Array, Array]:
+    """log x and log(1 - x) of x = 1/(1 + e^-w)."""
+    return -jax.nn.softplus(-w), -jax.nn.softplus(w)
+
+
 def log_sum_exp(terms: Float[Array, "... J"]) -> Float[Array, ...]:
     """log sum exp over the last axis; all terms -inf gives -inf with zero derivatives, not NaN."""
     peak = jax.lax.stop_gradient(jnp.max(terms, axis=-1, keepdims=True))
@@ -259,8 +264,10 @@ def find_window(
 
 
 @functools.cache
-def shared_grid(attempts: int, refinement: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes in log-odds, and log weights, on which every kernel p^s (1-p)^f, s + f <= n, is exact.
+def shared_grid(attempts: int, refinement: int = 1) -> tuple[np.ndarray, ...]:
+    """Nodes in log-odds on which every kernel p^s (1-p)^f with s + f <= ``attempts`` is exact.
+
+    Returns the nodes w, the logs of their weights, and log x and log(1-x) at them.
 
     A kernel is of width 1 in log-odds where few successes or failures are expected, and of width
     1/sqrt(n p (1-p)) where many are. So the nodes are equally spaced in X,
@@ -294,7 +301,8 @@ def shared_grid(attempts: int, refinement: int = 1) -> tuple[np.ndarray, np.ndar
         w = w - (cumulative[cell] + inside - targets) / density(w)
     w[0], w[-1] = low, high
     correction = gregory_correction(nodes)
-    return w, np.log(targets[1] / density(w) * (1 + correction + correction[::-1]))
+    log_weight = np.log(targets[1] / density(w) * (1 + correction + correction[::-1]))
+    return w, log_weight, -np.logaddexp(0, -w), -np.logaddexp(0, w)
 
 
 @functools.cache

@@ -42,13 +42,14 @@ class PassAtK:
     @property
     def per_problem(self) -> Float64[np.ndarray, "K P"]:
         """The estimate of each problem, in the order of the counts."""
-        return self._per_row[:, self._row_of_problem]
+        return np.asarray(self._per_row[:, self._row_of_problem])
 
     @property
     def log_estimate(self) -> Float64[np.ndarray, " K"]:
         """log pass@k, exact where pass@k is tiny and where it is near 1; -inf where it is 0."""
         with np.errstate(divide="ignore"):
-            return np.where(self.failure < 0.5, np.log1p(-self.failure), np.log(self.estimate))
+            likely = self.failure < 0.5
+            return np.asarray(np.where(likely, np.log1p(-self.failure), np.log(self.estimate)))
 
     def summary(self) -> str:
         """A line for each k."""
@@ -94,7 +95,10 @@ def pass_at_k(counts: Counts, ks: ArrayLike) -> PassAtK:
 
 def check_ks(ks: ArrayLike) -> Int64[np.ndarray, " K"]:
     """One budget or a list of them, as whole numbers from 1 to 2**53."""
-    given = np.atleast_1d(np.asarray(ks))
+    try:
+        given = np.atleast_1d(np.asarray(ks))
+    except ValueError:  # lists of unequal length
+        given = np.empty(0)
     if given.ndim != 1 or not given.size or given.dtype.kind not in "iuf":
         raise CountsError(f"k must be one whole number or a list of them; got {ks!r}")
     wrong = (given != np.floor(given)) | (given < 1) | (given > LARGEST_COUNT)
@@ -115,24 +119,31 @@ def log_fail_at_k(n: ArrayLike, s: ArrayLike, k: ArrayLike) -> Float64[np.ndarra
 
     plus remainders, where the first term is at most half of the other two: little cancels.
     """
-    n, s, k = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (n, s, k)))
-    w = n - s - k
-    certain, impossible = s * k == 0, w < 0
+    whole = (np.asarray(x, dtype=np.float64) for x in (n, s, k))
+    args = np.stack(np.broadcast_arrays(*whole))
+    certain, impossible = args[1] * args[2] == 0, args[0] - args[1] < args[2]
     plain = ~(certain | impossible)
-    n, s, k, w = n[plain], s[plain], k[plain], w[plain]
     log_failure = np.where(certain, 0.0, -np.inf)
-    log_failure[plain] = (
-        _untouched(w, s * (k / n)) + k * _log_rest(s, n) + s * _log_rest(k, n)
-        + stirling_remainder(n - s) + stirling_remainder(n - k) - stirling_remainder(n)
-    )  # fmt: skip
+    log_failure[plain] = _stirling_ratio(*args[:, plain])
     return log_failure
+
+
+def _stirling_ratio(
+    n: Float64[np.ndarray, " B"], s: Float64[np.ndarray, " B"], k: Float64[np.ndarray, " B"]
+) -> Float64[np.ndarray, " B"]:
+    remainders = stirling_remainder(n - s) + stirling_remainder(n - k) - stirling_remainder(n)
+    ratio: np.ndarray = (
+        _untouched(n - s - k, s * (k / n)) + k * _log_rest(s, n) + s * _log_rest(k, n) + remainders
+    )
+    return ratio
 
 
 def _log_rest(
     part: Float64[np.ndarray, " B"], whole: Float64[np.ndarray, " B"]
 ) -> Float64[np.ndarray, " B"]:
     """log(1 - part/whole), by whichever of the two forms rounds nothing away."""
-    return np.where(part < whole / 2, np.log1p(-part / whole), np.log((whole - part) / whole))
+    small = part < whole / 2
+    return np.asarray(np.where(small, np.log1p(-part / whole), np.log((whole - part) / whole)))
 
 
 def _untouched(
@@ -152,8 +163,8 @@ def _standard_error(
     problems = weight.sum()
     if problems < 2:
         return np.full_like(mean, np.nan)
-    squares = (per_row - mean[:, None]) ** 2 @ weight
-    return np.sqrt(squares / (problems - 1) / problems)
+    variance = (per_row - mean[:, None]) ** 2 @ weight / (problems - 1)
+    return np.asarray(np.sqrt(variance / problems))
 
 
 def _check_reach(counts: Counts, k: int) -> None:

@@ -31,6 +31,7 @@ from lmpower.integrals import (
     find_window,
     gauss_legendre,
     log1mexp,
+    log_sides,
     log_sum_exp,
     shared_grid,
     trapezoid,
@@ -156,25 +157,25 @@ class Continuous(Difficulty):
         """m such that the law's density in logit x is featureless where x m << 1 or (1-x) m << 1."""
 
     @abc.abstractmethod
-    def log_density(self, w: Array) -> Float[Array, ...]:
-        """Log of the density of logit x at w."""
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        """Log of the density of w = logit x, at the x given by log x and log y, y = 1 - x."""
 
     @abc.abstractmethod
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
-        """log P(logit x < w), needed for w far below every feature of the density only."""
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        """log of the mass below x, needed far below every feature of the density only."""
 
     @abc.abstractmethod
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        """log P(logit x > w), needed for w far above every feature of the density only."""
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        """log of the mass above x, needed far above every feature of the density only."""
 
-    def log_pq(self, w: Array) -> tuple[Array, Array]:
-        """log p and log(1-p) at p = c x, x = 1/(1 + e^-w); exact where p or 1-p is tiny."""
+    def log_pq(self, log_x: Array, log_y: Array) -> tuple[Array, Array]:
+        """log p and log(1-p) at p = c x; exact where p or 1-p is tiny."""
         log_c = self.log_scale
-        log_p = log_c - jax.nn.softplus(-w)
+        log_p = log_c + log_x
         p = jnp.exp(log_p)
         small = p < 0.5
         # 1 - c x = (1 - c) + c (1 - x), a sum of positive terms
-        complement = -jnp.expm1(log_c) + jnp.exp(log_c - jax.nn.softplus(w))
+        complement = -jnp.expm1(log_c) + jnp.exp(log_c + log_y)
         log_q = jnp.where(
             small,
             jnp.log1p(-jnp.where(small, p, 0.25)),
@@ -221,12 +222,14 @@ class Continuous(Difficulty):
         for sign in (-1.0, 1.0):
             # look along v = sign * w, so that the mass wanted always lies above v
             far = jnp.maximum(reach, sign * w + 1.0)
-            low, high = find_window(lambda v, sign=sign: self.log_density(sign * v), sign * w, far)
+            low, high = find_window(
+                lambda v, sign=sign: self.log_density(*log_sides(sign * v)), sign * w, far
+            )
             v, log_weight = gauss_legendre(low, high)
-            edge = sign * high
-            beyond = self.log_mass_below(edge) if sign < 0 else self.log_mass_above(edge)
+            mass_beyond = self.log_mass_below if sign < 0 else self.log_mass_above
+            beyond = mass_beyond(*log_sides(sign * high))
             beyond = jnp.where(high >= far, beyond, -jnp.inf)
-            inside = self.log_density(sign * v) + log_weight
+            inside = self.log_density(*log_sides(sign * v)) + log_weight
             masses.append(log_sum_exp(jnp.concatenate([inside, beyond[..., None]], -1)))
         return masses[0], masses[1]
 
@@ -247,14 +250,20 @@ class Continuous(Difficulty):
         return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
 
     def points(self, attempts: int, refinement: int = 1) -> Points:
-        """The law on the grid that resolves every kernel of up to ``attempts`` attempts."""
-        w, log_weight = shared_grid(attempts, refinement)
+        """The law on the grid that resolves every kernel of up to ``attempts`` attempts.
+
+        Here log(1-p) need be exact to rounding in itself only, not relative to a tiny p.
+        """
         dtype = jnp.result_type(self.to_search())
-        ends, log_mass = self._ends(jnp.asarray(w[0], dtype), jnp.asarray(w[-1], dtype))
-        nodes = jnp.asarray(w, dtype)
-        log_p, log_q = self.log_pq(jnp.concatenate([ends[:1], nodes, ends[1:]]))
-        inside = self.log_density(nodes) + jnp.asarray(log_weight, dtype)
-        return Points(log_p, log_q, jnp.concatenate([log_mass[:1], inside, log_mass[1:]]))
+        grid = shared_grid(attempts, refinement)
+        w, log_weight, log_x, log_y = (jnp.asarray(part, dtype) for part in grid)
+        ends, log_mass = self._ends(w[0], w[-1])
+        inside = self.log_density(log_x, log_y) + log_weight
+        log_x_ends, log_y_ends = log_sides(ends)
+        log_x, log_y = _enclose(log_x, log_x_ends), _enclose(log_y, log_y_ends)
+        log_c = self.log_scale
+        log_q = jnp.log(-jnp.expm1(log_c) + jnp.exp(log_c) * jnp.exp(log_y))
+        return Points(log_c + log_x, log_q, _enclose(inside, log_mass))
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
@@ -278,7 +287,8 @@ class Continuous(Difficulty):
         bottom = jnp.broadcast_to(jnp.asarray(bottom, top.dtype), top.shape)
 
         def log_f(w: Array) -> Array:
-            return log_kernel(*self.log_pq(w)) + self.log_density(w)
+            x_y = log_sides(w)
+            return log_kernel(*self.log_pq(*x_y)) + self.log_density(*x_y)
 
         low, high = find_window(log_f, jnp.maximum(bottom, -1e9), top)
         # an end that lies where the integrand has died out needs no closing
@@ -287,17 +297,22 @@ class Continuous(Difficulty):
         ends, log_mass = self._ends(low, high)
         log_mass = jnp.where(jnp.stack(open_ends, -1), log_mass, -jnp.inf)
         inside = log_f(w) + log_weight
-        outside = log_kernel(*self.log_pq(ends)) + log_mass
+        outside = log_kernel(*self.log_pq(*log_sides(ends))) + log_mass
         return log_sum_exp(jnp.concatenate([inside, outside], axis=-1))
 
     def _ends(self, low: Array, high: Array) -> tuple[Array, Array]:
         """The mass beyond both ends, each as one point at its mean, [..., 2]."""
-        below, above = self.log_mass_below(low), self.log_mass_above(high)
+        bottom, top = log_sides(low), log_sides(high)
+        below, above = self.log_mass_below(*bottom), self.log_mass_above(*top)
         # a tail of local rate r, x^r, has its mean at x r/(1+r)
-        rate_low = jnp.exp(self.log_density(low) - below)
-        rate_high = jnp.exp(self.log_density(high) - above)
+        rate_low = jnp.exp(self.log_density(*bottom) - below)
+        rate_high = jnp.exp(self.log_density(*top) - above)
         w = jnp.stack([low - jnp.log1p(1 / rate_low), high + jnp.log1p(1 / rate_high)], -1)
         return w, jnp.stack([below, above], -1)
+
+
+def _enclose(inside: Array, ends: Array) -> Array:
+    return jnp.concatenate([ends[:1], inside, ends[1:]])
 
 
 def _floats(*numbers: Array) -> tuple[Array, ...]:

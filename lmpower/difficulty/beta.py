@@ -35,28 +35,22 @@ class Beta(Continuous):
         """log B(alpha + s, beta + f) / B(alpha, beta), elementwise."""
         return log_beta_ratio(self.alpha, self.beta, successes, failures)
 
-    def log_density(self, w: Array) -> Float[Array, ...]:
-        return (
-            -self.alpha * jax.nn.softplus(-w)
-            - self.beta * jax.nn.softplus(w)
-            - log_beta(self.alpha, self.beta)
-        )
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.alpha * log_x + self.beta * log_y - log_beta(self.alpha, self.beta)
 
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
-        return self._log_mass_beyond(self.alpha, w)
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.log_density(log_x, log_y) + self._log_reach(self.alpha, jnp.exp(log_x))
 
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        return self._log_mass_beyond(self.beta, -w)
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.log_density(log_x, log_y) + self._log_reach(self.beta, jnp.exp(log_y))
 
-    def _log_mass_beyond(self, a: Array, w: Array) -> Float[Array, ...]:
+    def _log_reach(self, a: Array, x: Array) -> Float[Array, ...]:
         # F(x) = x^a (1-x)^b / (a B(a,b)) 2F1(a+b, 1; a+1; x)   (DLMF 8.17.8), all terms positive
-        x = jax.nn.sigmoid(w)
         term = series = jnp.ones_like(x)
         for j in range(12):
             term = term * x * (self.alpha + self.beta + j) / (a + 1 + j)
             series = series + term
-        log_edge = self.log_density(w if a is self.alpha else -w)
-        return log_edge - jnp.log(a) + jnp.log(series)
+        return jnp.log(series) - jnp.log(a)
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """Draws of log p = log of G_alpha/(G_alpha + G_beta), from log-gamma draws."""

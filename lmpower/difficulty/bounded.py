@@ -34,14 +34,14 @@ class Uniform(Continuous):
     def stiffness(self) -> Float[Array, ""]:
         return jnp.ones_like(self.high)
 
-    def log_density(self, w: Array) -> Float[Array, ...]:
-        return -jax.nn.softplus(-w) - jax.nn.softplus(w)
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return log_x + log_y
 
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
-        return -jax.nn.softplus(-w)
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return log_x
 
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        return -jax.nn.softplus(w)
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return log_y
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:
@@ -103,19 +103,15 @@ class ContinuousBernoulli(Continuous):
     def stiffness(self) -> Float[Array, ""]:
         return 1 + jnp.abs(self._rate)
 
-    def log_density(self, w: Array) -> Float[Array, ...]:
-        x = jax.nn.sigmoid(w)
-        logistic = -jax.nn.softplus(-w) - jax.nn.softplus(w)
-        return self._log_density_at_zero - self._rate * x + logistic
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_density_at_zero - self._rate * jnp.exp(log_x) + log_x + log_y
 
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         # density at 0 times x (1 - L x/2): the rest is beyond the last digit where this is used
-        x = jax.nn.sigmoid(w)
-        return self._log_density_at_zero - jax.nn.softplus(-w) - self._rate * x / 2
+        return self._log_density_at_zero + log_x - self._rate * jnp.exp(log_x) / 2
 
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        x = jax.nn.sigmoid(-w)
-        return self._log_density_at_zero - self._rate - jax.nn.softplus(w) + self._rate * x / 2
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_density_at_zero - self._rate + log_y + self._rate * jnp.exp(log_y) / 2
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """By inversion, x = -log(1 - u (1 - e^-L))/L; near L = 0 it is u."""

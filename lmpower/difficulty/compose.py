@@ -41,14 +41,14 @@ class Scaled(Continuous):
     def stiffness(self) -> Float[Array, ""]:
         return self.base.stiffness
 
-    def log_density(self, w: Array) -> Float[Array, ...]:
-        return self.base.log_density(w)
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.base.log_density(log_x, log_y)
 
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
-        return self.base.log_mass_below(w)
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.base.log_mass_below(log_x, log_y)
 
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        return self.base.log_mass_above(w)
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.base.log_mass_above(log_x, log_y)
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:

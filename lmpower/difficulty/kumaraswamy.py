@@ -31,21 +31,17 @@ class Kumaraswamy(Continuous):
     def stiffness(self) -> Float[Array, ""]:
         return self.alpha + self.beta
 
-    def log_density(self, w: Array) -> Float[Array, ...]:
+    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         # alpha beta x^(alpha-1) (1 - x^alpha)^(beta-1) dx, with dx = x (1-x) dw
-        log_t = -self.alpha * jax.nn.softplus(-w)
-        return (
-            jnp.log(self.alpha * self.beta)
-            + log_t
-            + (self.beta - 1) * log1mexp(log_t)
-            - jax.nn.softplus(w)
-        )
+        log_t = self.alpha * log_x
+        log_1mt = jnp.log(-jnp.expm1(log_t))
+        return jnp.log(self.alpha * self.beta) + log_t + (self.beta - 1) * log_1mt + log_y
 
-    def log_mass_below(self, w: Array) -> Float[Array, ...]:
-        return self._log_cdf(-jax.nn.softplus(-w))
+    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_cdf(log_x)
 
-    def log_mass_above(self, w: Array) -> Float[Array, ...]:
-        return self.beta * log1mexp(-self.alpha * jax.nn.softplus(-w))
+    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.beta * log1mexp(self.alpha * log_x)
 
     def _log_cdf(self, log_x: Array) -> Float[Array, ...]:
         # F = 1 - e^-y with y = -beta log(1 - t), t = x^alpha; where t or y vanishes, F -> y -> beta t

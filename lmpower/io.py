@@ -1,0 +1,448 @@
+"""Counts from files and data frames, and files written whole or not at all.
+
+A table of counts is *wide*, one row a problem with its attempts and successes, or *long*, one row
+an attempt with its outcome; the columns there are decide which. Whatever the source, its rows
+become plain tuples and meet the same checks here, so that every error names the same things: the
+file, the line, the value, and what was expected. Nothing is skipped, guessed or filled in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib.util
+import json
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError, is_missing
+
+T = TypeVar("T")
+Cells = tuple[Any, ...]
+
+ERRORS = ("raise", "exclude", "fail")
+OUTCOMES = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+PARQUET_READERS: tuple[Literal["pyarrow", "polars"], ...] = ("pyarrow", "polars")
+WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
+CHUNK = 256  # rows turned into columns at a time: too few at once to wake the garbage collector
+LONGEST_CELL = 2**31 - 1  # model answers pass the csv module's own limit of 131,072 characters
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that can be read again and again, and what errors call them.
+
+    Attributes:
+        name: the file as given, or "the table".
+        columns: the columns there are.
+        read: a fresh pass over the rows, as tuples of the cells in the columns asked for.
+        place: what errors call the row of a 0-based index: "line 12".
+    """
+
+    name: str
+    columns: Sequence[str]
+    read: Callable[[Sequence[str]], Iterator[Cells]]
+    place: Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Parallel lists with one entry a group and problem."""
+
+    groups: Sequence[tuple[str, ...]]
+    problems: Sequence[str] | None
+    attempts: Sequence[int]
+    successes: Sequence[int]
+    place: Callable[[int], str]  # what errors call an entry
+
+
+def read_counts(
+    source: Any,
+    *,
+    by: str | Sequence[str] | None = None,
+    problem: str = "problem",
+    attempts: str = "attempts",
+    successes: str = "successes",
+    success: str = "success",
+    errors: str = "raise",
+    stopping: str = "auto",
+) -> dict[str, Counts]:
+    """Counts of each group in a table, in the order in which the groups first appear.
+
+    Args:
+        source: the path of a .csv, .jsonl or .parquet file, or a table of pandas, Polars,
+            PyArrow or another library that narwhals knows.
+        by: the column, or several, whose values make a group, named by joining them with " / ".
+            Without it all rows are one group, "all".
+        problem: the column of problem labels, which become text. A wide table may do without.
+        attempts, successes: the columns that make a table wide: one row a problem.
+        success: the column that makes a table long: one row an attempt, true/false or 1/0.
+        errors: what becomes of attempts that have no outcome: "raise" an error that says how many,
+            "exclude" them, or count them as "fail".
+        stopping: "fixed", "on_success" or "adaptive"; with "auto", `Counts.looks_stopped` chooses
+            between the first two for each group.
+
+    Raises:
+        CountsError: naming the file, the line and the value, or the columns there are.
+    """
+    _check_choice("stopping", stopping, ("auto", *STOPPING))
+    _check_choice("errors", errors, ERRORS)
+    table = _open(source)
+    group = _group_columns(by, table)
+    if attempts in table.columns and successes in table.columns:
+        labels = [problem] if problem in table.columns or problem != "problem" else []
+        tally = _read_wide(table, group, labels, attempts, successes)
+    elif success in table.columns:
+        tally = _read_long(table, group, problem, success, errors)
+    else:
+        raise CountsError(
+            f"{table.name} has neither columns {attempts!r} and {successes!r} (one row a problem) "
+            f"nor {success!r} (one row an attempt); its columns are {_listed(table.columns)}"
+        )
+    return _split(table, tally, stopping)
+
+
+def choose_group(groups: dict[str, Counts], name: str) -> Counts:
+    """The counts of one group, or an error that lists the groups there are."""
+    if name not in groups:
+        raise CountsError(f"there is no group {name!r}; the groups are {_listed(groups)}")
+    return groups[name]
+
+
+def _read_wide(
+    table: Table, group: list[str], labels: list[str], attempts: str, successes: str
+) -> Tally:
+    names = [*group, *labels, attempts, successes]
+    parsers = [_label] * (len(names) - 2) + [_whole_number] * 2
+    *keys, n, s = _parsed(table, names, parsers, _read(table, names))
+    groups = list(zip(*keys[: len(group)], strict=True)) if group else [()] * len(n)
+    return Tally(groups, keys[-1] if labels else None, n, s, table.place)
+
+
+def _read_long(table: Table, group: list[str], problem: str, success: str, errors: str) -> Tally:
+    names = [*group, problem, success]
+    repeats = _distinct(
+        table, _read(table, names), Counter
+    )  # of a million rows, perhaps hundreds differ
+    parsers = [_label] * (len(names) - 1) + [_outcome]
+    *keys, outcomes = _parsed(table, names, parsers, repeats)
+    numbers = list(repeats.values())
+    if errors == "raise" and None in outcomes:
+        unscored = sum(r for r, o in zip(numbers, outcomes, strict=True) if o is None)
+        rows = enumerate(table.read([success]))
+        first = next(table.place(row) for row, (cell,) in rows if _outcome(cell) is None)
+        raise CountsError(
+            f"{table.name}, {first}: {success} is empty, as in {unscored:,} of {sum(numbers):,} "
+            f"rows; errors='exclude' leaves them out, errors='fail' counts them as failures"
+        )
+    cells: dict[Cells, list[int]] = {}
+    for key, outcome, number in zip(zip(*keys, strict=True), outcomes, numbers, strict=True):
+        cell = cells.setdefault(key, [0, 0])
+        cell[0] += number * (outcome is not None or errors == "fail")
+        cell[1] += number * (outcome is True)
+    n, s = zip(*cells.values(), strict=True)
+    labels = [key[-1] for key in cells]
+    return Tally([key[:-1] for key in cells], labels, n, s, lambda i: f"problem {labels[i]!r}")
+
+
+def _split(table: Table, tally: Tally, stopping: str) -> dict[str, Counts]:
+    members: dict[tuple[str, ...], list[int]] = {}
+    for entry, group in enumerate(tally.groups):
+        members.setdefault(group, []).append(entry)
+    counts: dict[str, Counts] = {}
+    for group, entries in members.items():
+        name = " / ".join(group) or "all"
+        if name in counts:
+            raise CountsError(f"{table.name}: two different groups are both called {name!r}")
+        try:
+            counts[name] = _counts(tally, entries, stopping)
+        except CountsError as error:
+            where = "" if error.row is None else f", {tally.place(entries[error.row])}"
+            note = f" (group {name!r})" if group else ""
+            if isinstance(error, RepeatedProblemError) and not group:
+                note = "; if it belongs to another model or benchmark, name that column with by="
+            raise CountsError(f"{table.name}{where}: {error.reason}{note}") from None
+    return counts
+
+
+def _counts(tally: Tally, entries: list[int], stopping: str) -> Counts:
+    pick = _picker(entries)
+    labels = None if tally.problems is None else pick(tally.problems)
+    given = "fixed" if stopping == "auto" else stopping
+    counts = Counts(pick(tally.attempts), pick(tally.successes), labels, given)  # type: ignore[arg-type]
+    if stopping == "auto" and counts.looks_stopped():
+        return replace(counts, stopping="on_success")
+    return counts
+
+
+# ---- what cells mean: a parser gives the meaning of a cell, or a ValueError that says what it is
+
+
+def _label(cell: Any) -> str:
+    if is_missing(cell) or cell == "":
+        raise ValueError("is empty")
+    return str(cell)
+
+
+def _whole_number(cell: Any) -> int:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if isinstance(cell, str):
+            if WHOLE_NUMBER.fullmatch(cell.strip()):
+                return int(cell.partition(".")[0])
+        elif not isinstance(cell, bool) and cell == int(cell):
+            return int(cell)
+    raise ValueError(f"= {cell!r} is not a whole number")
+
+
+def _outcome(cell: Any) -> bool | None:
+    if is_missing(cell) or cell == "":
+        return None
+    outcome = OUTCOMES.get(cell.strip().lower() if isinstance(cell, str) else cell)
+    if outcome is None:
+        raise ValueError(f"= {cell!r} is neither true/false nor 1/0")
+    return outcome
+
+
+def _parsed(
+    table: Table,
+    names: Sequence[str],
+    parsers: Sequence[Callable[[Any], Any]],
+    rows: Iterable[Cells],
+) -> list[list[Any]]:
+    """The meaning of every cell, a list a column; equal cells are worked out once."""
+    columns: list[list[Any]] = [[] for _ in names]
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK)):
+        for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
+            column.extend(cells)
+    if not columns[0]:
+        raise CountsError(f"{table.name} has columns but no rows")
+    return [_meanings(table, *each) for each in zip(names, parsers, columns, strict=True)]
+
+
+def _meanings(
+    table: Table, name: str, parse: Callable[[Any], Any], cells: Sequence[Any]
+) -> list[Any]:
+    distinct = _distinct(table, cells, dict.fromkeys)
+    try:
+        meaning = {cell: parse(cell) for cell in distinct}
+    except ValueError:
+        for row, (cell,) in enumerate(table.read([name])):  # again, to say where
+            try:
+                parse(cell)
+            except ValueError as error:
+                message = f"{table.name}, {table.place(row)}: {name} {error}"
+                raise CountsError(message) from None
+        raise
+    return [meaning[cell] for cell in cells]
+
+
+def _distinct(table: Table, items: Iterable[Any], gather: Callable[[Iterable[Any]], T]) -> T:
+    try:
+        return gather(items)
+    except TypeError as error:
+        message = f"{table.name}: cells must be text, numbers or true/false ({error})"
+        raise CountsError(message) from None
+
+
+# ---- from any source to a Table
+
+
+def _open(source: Any) -> Table:
+    if not isinstance(source, str | os.PathLike):
+        return _frame_table("the table", source)
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise CountsError(f"cannot read {path}: its suffix must be one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        why = "it is a folder, not a file" if path.is_dir() else "there is no such file"
+        raise CountsError(f"cannot read {path}: {why}")
+    openers = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
+    return openers[suffix](path)
+
+
+def _csv_table(path: Path) -> Table:
+    columns = next(_csv_rows(path), [])
+    if not columns:
+        raise CountsError(f"{path} is empty")
+    if len(set(columns)) < len(columns):
+        raise CountsError(f"{path} has columns of equal name: {_listed(columns)}")
+
+    def read(names: Sequence[str]) -> Iterator[Cells]:
+        pick = _picker([columns.index(name) for name in names])
+        return map(pick, islice(_csv_rows(path), 1, None))
+
+    return Table(str(path), columns, read, lambda row: _csv_line(path, row + 1))
+
+
+def _csv_rows(path: Path) -> Iterator[list[str]]:
+    """The header and each row; blank lines are not rows."""
+    width = 0
+    with _csv_reader(path) as reader:
+        for cells in reader:
+            width = width or len(cells)
+            if len(cells) == width:
+                yield cells
+            elif cells:
+                message = f"{path}, line {reader.line_num}: {len(cells)} cells for {width} columns"
+                raise CountsError(message)
+
+
+def _csv_line(path: Path, row: int) -> str:
+    """Where a row starts: counted only when needed, as quoted cells may hold line breaks."""
+    line = 1
+    with _csv_reader(path) as reader:
+        for cells in reader:
+            if cells and row == 0:
+                break
+            row -= bool(cells)
+            line = reader.line_num + 1
+    return f"line {line}"
+
+
+@contextlib.contextmanager
+def _csv_reader(path: Path) -> Iterator[Any]:
+    limit = csv.field_size_limit(LONGEST_CELL)
+    try:
+        with _readable(path), open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            yield reader
+    except csv.Error as error:
+        raise CountsError(f"{path}, line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _json_table(path: Path) -> Table:
+    _, first = next(_json_records(path), (0, None))
+    if first is None:
+        raise CountsError(f"{path} is empty")
+
+    def read(names: Sequence[str]) -> Iterator[Cells]:
+        return (tuple(record.get(name) for name in names) for _, record in _json_records(path))
+
+    def place(row: int) -> str:
+        return f"line {next(islice(_json_records(path), row, None))[0]}"
+
+    return Table(str(path), list(first), read, place)
+
+
+def _json_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _readable(path), open(path, encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            try:
+                record = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise CountsError(f"{path}, line {line}: not JSON ({error.msg})") from None
+            if not isinstance(record, dict):
+                raise CountsError(f"{path}, line {line}: not a JSON object with named values")
+            yield line, record
+
+
+def _parquet_table(path: Path) -> Table:
+    import narwhals as nw
+
+    backend = next((b for b in PARQUET_READERS if importlib.util.find_spec(b)), None)
+    if backend is None:
+        raise CountsError(f"cannot read {path}: Parquet needs pip install 'lmpower[io]'")
+    try:
+        frame = nw.read_parquet(str(path), backend=backend)
+    except Exception as error:  # each backend has its own kinds
+        raise CountsError(f"cannot read {path} as Parquet: {error}") from None
+    return _frame_table(str(path), frame)
+
+
+def _frame_table(name: str, source: Any) -> Table:
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(source)
+    except TypeError:
+        raise CountsError(
+            f"cannot read counts from a {type(source).__name__}: give a path, or a table of "
+            f"pandas, Polars or PyArrow"
+        ) from None
+    rows = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    return Table(
+        name, rows.columns, lambda names: rows.select(*names).iter_rows(), lambda row: f"row {row}"
+    )
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise CountsError(f"cannot read {path}: it is not UTF-8 text (byte 0x{byte:02x})") from None
+    except OSError as error:
+        raise CountsError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _picker(keys: Sequence[int]) -> Callable[[Sequence[Any]], Cells]:
+    """`itemgetter`, but a tuple for one key too."""
+    get = itemgetter(*keys)
+    return get if len(keys) > 1 else lambda cells: (get(cells),)
+
+
+def _read(table: Table, names: Sequence[str]) -> Iterator[Cells]:
+    for name in names:
+        if name not in table.columns:
+            raise CountsError(
+                f"{table.name} has no column {name!r}; its columns are {_listed(table.columns)}"
+            )
+    return table.read(names)
+
+
+def _group_columns(by: str | Sequence[str] | None, table: Table) -> list[str]:
+    if isinstance(by, str):
+        return [by] if by in table.columns else by.split(",")
+    return list(by or ())
+
+
+def _check_choice(name: str, given: str, allowed: Sequence[str]) -> None:
+    if given not in allowed:
+        raise CountsError(f"{name} must be one of {_listed(allowed)}; got {given!r}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+# ---- writing
+
+
+def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, see `write_bytes_atomically`."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file whole or not at all: a temporary file in its folder then takes its name.
+
+    Raises:
+        ValueError: if that cannot be done; whatever was there before stays as it was.
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise ValueError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()

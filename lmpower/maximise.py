@@ -1,0 +1,149 @@
+"""Damped Newton ascent on a box, for a handful of parameters and very many problems at once.
+
+With two to ten parameters the exact Hessian costs little more than the gradient, and Newton's method
+needs some ten steps where a quasi-Newton method needs forty. Three things make it safe:
+
+* parameters held at a bound by their gradient are left out of the step (projected Newton, Bertsekas
+  1982), so a maximum on the boundary (c = 1, say) is reached and recognised exactly;
+* the step solves (|H| + lambda diag |H|) d = g, where |H| takes the absolute values of the pivots of
+  H = L D L^T: uphill also where the surface is not concave;
+* lambda follows the ratio of gained to predicted height (Levenberg-Marquardt).
+
+All is elementwise arithmetic on small unrolled matrices, so thousands of lanes run side by side under
+``jax.vmap``, and a lane's course does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+RUNNING, CONVERGED, STALLED = 0, 1, 2
+
+# A full Newton step that promises less than this (in nats) is not worth taking.
+TOLERANCE = 1e-9
+# No parameter moves by more than this in one step: a factor of e^2 for one searched in logs.
+_LONGEST_STEP = 2.0
+_MOST_DAMPING = 1e10
+
+Surface = Callable[[Float[Array, " D"]], tuple[Array, Array, Array]]
+
+
+class Ascent(NamedTuple):
+    """Where one lane stands: the surface's expansion at ``theta`` and how boldly to step next."""
+
+    theta: Float[Array, " D"]
+    value: Float[Array, ""]
+    gradient: Float[Array, " D"]
+    hessian: Float[Array, "D D"]
+    damping: Float[Array, ""]
+    steps: Int[Array, ""]
+    status: Int[Array, ""]
+
+
+def begin(surface: Surface, theta: Float[Array, " D"]) -> Ascent:
+    """Stand at ``theta``."""
+    return Ascent(
+        theta,
+        *surface(theta),
+        damping=jnp.full((), 1e-3, theta.dtype),
+        steps=jnp.zeros((), jnp.int32),
+        status=jnp.full((), RUNNING, jnp.int32),
+    )
+
+
+def ascend(
+    surface: Surface,
+    state: Ascent,
+    lower: Float[Array, " D"],
+    upper: Float[Array, " D"],
+    most_steps: int,
+) -> Ascent:
+    """Go on until converged or stalled, or for ``most_steps`` more steps."""
+    end = state.steps + most_steps
+    return jax.lax.while_loop(
+        lambda s: (s.status == RUNNING) & (s.steps < end),
+        lambda s: _step(surface, s, lower, upper),
+        state,
+    )
+
+
+def free_coordinates(state: Ascent, lower: Array, upper: Array) -> Bool[Array, " D"]:
+    """Those not held at a bound by the gradient."""
+    held_low = (state.theta <= lower) & (state.gradient <= 0)
+    held_high = (state.theta >= upper) & (state.gradient >= 0)
+    return ~(held_low | held_high)
+
+
+def _step(surface: Surface, state: Ascent, lower: Array, upper: Array) -> Ascent:
+    free = free_coordinates(state, lower, upper)
+    gradient = jnp.where(free, state.gradient, 0.0)
+    curvature = masked(-state.hessian, free)
+
+    newton = solve_positive(curvature, gradient)
+    promise = 0.5 * gradient @ newton
+    converged = promise < TOLERANCE
+
+    scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
+    step = solve_positive(curvature + state.damping * jnp.diag(scale), gradient)
+    step = step * jnp.minimum(1.0, _LONGEST_STEP / (jnp.max(jnp.abs(step)) + 1e-30))
+    theta = jnp.where(converged, state.theta, jnp.clip(state.theta + step, lower, upper))
+    taken = theta - state.theta
+
+    value, gradient_there, hessian_there = surface(theta)
+    predicted = state.gradient @ taken + 0.5 * taken @ state.hessian @ taken
+    gained = value - state.value
+    # where the model is not concave the quadratic may promise nothing: any gain is then welcome
+    ratio = gained / jnp.maximum(predicted, 1e-30)
+    better = jnp.isfinite(value) & (gained > 0)
+
+    damping = jnp.where(ratio > 0.75, state.damping / 8, state.damping)
+    damping = jnp.where(ratio < 0.25, jnp.maximum(4 * state.damping, 1e-3), damping)
+    damping = jnp.where(better, damping, jnp.maximum(10 * state.damping, 1e-2))
+    stalled = ~better & (damping > _MOST_DAMPING)
+
+    def kept(new: Array, old: Array) -> Array:
+        return jnp.where(better & ~converged, new, old)
+
+    return Ascent(
+        theta=kept(theta, state.theta),
+        value=kept(value, state.value),
+        gradient=kept(gradient_there, state.gradient),
+        hessian=kept(hessian_there, state.hessian),
+        damping=jnp.where(converged, state.damping, damping),
+        steps=state.steps + 1,
+        status=jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, RUNNING)).astype(
+            state.status.dtype
+        ),
+    )
+
+
+def masked(matrix: Float[Array, "D D"], free: Bool[Array, " D"]) -> Float[Array, "D D"]:
+    """The matrix with rows and columns of coordinates that are not free replaced by the identity's."""
+    both = free[:, None] & free[None, :]
+    return jnp.where(both, matrix, jnp.eye(free.shape[0], dtype=matrix.dtype))
+
+
+def solve_positive(matrix: Float[Array, "D D"], right: Float[Array, " D"]) -> Float[Array, " D"]:
+    """Solve |A| x = b, |A| = L |D| L^T from A = L D L^T: A itself where it is positive definite."""
+    size = right.shape[0]
+    L = [[jnp.zeros((), right.dtype)] * size for _ in range(size)]
+    pivots: list[Array] = []
+    for j in range(size):
+        pivot = matrix[j, j] - sum(L[j][m] ** 2 * pivots[m] for m in range(j))
+        floor = 1e-10 * jnp.abs(matrix[j, j]) + 1e-12
+        pivots.append(jnp.maximum(jnp.abs(pivot), floor))
+        for i in range(j + 1, size):
+            inner = sum(L[i][m] * L[j][m] * pivots[m] for m in range(j))
+            L[i][j] = (matrix[i, j] - inner) / pivots[j]
+    forward: list[Array] = []
+    for i in range(size):
+        forward.append(right[i] - sum(L[i][m] * forward[m] for m in range(i)))
+    x: list[Array] = [jnp.zeros((), right.dtype)] * size
+    for i in reversed(range(size)):
+        x[i] = forward[i] / pivots[i] - sum(L[m][i] * x[m] for m in range(i + 1, size))
+    return jnp.stack(x)
