@@ -16,12 +16,14 @@ same pytree with a leading axis, to be mapped over by ``jax.vmap``.
 from __future__ import annotations
 
 import abc
+import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from lmpower.integrals import (
@@ -61,6 +63,22 @@ class Points(NamedTuple):
     log_p: Float[Array, " J"]
     log_q: Float[Array, " J"]
     log_weight: Float[Array, " J"]
+
+
+class Summary(NamedTuple):
+    """What counts show at a glance: enough to start a fit from."""
+
+    mean: Float[Array, ""]  # of s/n
+    square: Float[Array, ""]  # of s(s-1)/(n(n-1)), which estimates E[p^2]
+    largest: Float[Array, ""]  # s/n
+    unsolved: Float[Array, ""]  # share of problems
+
+    def beta_moments(self) -> tuple[Array, Array]:
+        """alpha and beta of the Beta law with this mean and square, kept within reason."""
+        spread = jnp.maximum(self.square - self.mean**2, 1e-3 * self.mean**2)
+        total = jnp.maximum(self.mean - self.square, 0.0) / spread
+        alpha = jnp.clip(self.mean * total, 0.03, 10.0)
+        return alpha, jnp.clip(alpha * (1 - self.mean) / self.mean, 0.1, 1e5)
 
 
 class Box(NamedTuple):
@@ -125,7 +143,30 @@ class Difficulty(abc.ABC):
     def box(self) -> Box:
         """Bounds and names of the search coordinates."""
 
+    @abc.abstractmethod
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        """Search coordinates worth starting a fit from, for counts that look like ``summary``."""
+
     # --- what follows from it ---
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """() for one difficulty, (B,) for a batch of them."""
+        return jnp.shape(jax.tree.leaves(self)[-1])
+
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, the outermost last: {"alpha": .., "beta": .., "c": ..}."""
+        found: dict[str, Array] = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # families are dataclasses
+            value = getattr(self, field.name)
+            if isinstance(value, Difficulty):
+                found |= value.parameters()
+            elif isinstance(value, tuple):
+                for j, part in enumerate(value):
+                    found |= {f"{name}_{j}": each for name, each in part.parameters().items()}
+            else:
+                found[field.name] = value
+        return found
 
     @float64_on_host
     def pass_at_k(self, k: Array) -> Float[Array, ...]:
@@ -141,6 +182,19 @@ class Difficulty(abc.ABC):
     def mean(self) -> Float[Array, ""]:
         """E[p], which is pass@1."""
         return jnp.exp(self.log_moment(*jnp.asarray([1.0, 0.0])))
+
+
+def over_batch(function: Callable[..., Any], difficulty: Difficulty, *args: Any) -> Any:
+    """``function(difficulty, *args)`` in float64, mapped over the difficulty's batch axis if it has one.
+
+    Arguments are shared by the whole batch. Results are NumPy, with the batch axis first.
+    """
+    mapped = function
+    if difficulty.batch_shape:
+        mapped = jax.vmap(function, in_axes=(0, *(None for _ in args)))
+    with jax.enable_x64(True):
+        arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (difficulty, *args))
+        return jax.tree.map(np.asarray, mapped(*arrays))
 
 
 class Continuous(Difficulty):

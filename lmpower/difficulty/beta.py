@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Summary, Tail, in_box
 from lmpower.integrals import log_beta, log_beta_ratio, log_rising
 from lmpower.precision import float64_on_host
 
@@ -78,3 +78,10 @@ class Beta(Continuous):
     @property
     def box(self) -> Box:
         return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        alpha, _ = summary.beta_moments()
+        # the moments' alpha, and a heavier tail with the same mean
+        alphas = jnp.stack([alpha, 0.3 * alpha])
+        betas = jnp.clip(alphas * (1 - summary.mean) / summary.mean, 0.1, 1e5)
+        return jnp.log(jnp.stack([alphas, betas], axis=-1))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box
 from lmpower.integrals import find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -72,6 +72,10 @@ class Uniform(Continuous):
     @property
     def box(self) -> Box:
         return in_box(high=(1e-6, 1.0))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        highs = jnp.stack([2 * summary.mean, 1.2 * summary.largest])
+        return jnp.log(jnp.clip(highs, 1e-6, 1.0))[:, None]
 
 
 @jax.tree_util.register_dataclass
@@ -137,7 +141,11 @@ class ContinuousBernoulli(Continuous):
     @property
     def box(self) -> Box:
         # lam itself must stay a float64 away from 0 and 1
-        return Box((-700.0,), (36.0,), ("lam",))
+        return Box((-700.0,), (36.0,), ("logit_lam",))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # for a small mean the law is exponential with rate L = 1/mean
+        return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[:, None]
 
 
 @jax.tree_util.register_dataclass
@@ -213,3 +221,7 @@ class Reciprocal(Difficulty):
     @property
     def box(self) -> Box:
         return in_box(log_range=(1e-2, 40.0), high=(1e-6, 1 - 1e-9))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        high = jnp.log(jnp.clip(1.2 * summary.largest, 1e-6, 0.999))
+        return jnp.stack([jnp.stack([jnp.log(jnp.full_like(high, r)), high]) for r in (2.0, 8.0)])

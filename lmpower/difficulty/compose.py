@@ -14,12 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box
 from lmpower.integrals import log1mexp, log_sum_exp
 from lmpower.precision import float64_on_host
 
 # log p of a problem that is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf
 _NEVER = -1e30
+# the smallest share of unsolvable problems a fit looks at: it costs no data set 1e-6 nats against 0
+_LEAST_SHARE = 1e-9
 
 
 @jax.tree_util.register_dataclass
@@ -79,6 +81,20 @@ class Scaled(Continuous):
     @property
     def box(self) -> Box:
         return self.base.box + in_box(c=(1e-6, 1.0))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # c = 1, c near the easiest problem, and one between
+        tries = []
+        for c in (1.0, 1.05 * summary.largest, 2.5 * summary.largest):
+            c = jnp.clip(c, 1e-6, 1.0)
+            inner = summary._replace(
+                mean=jnp.minimum(summary.mean / c, 0.95),
+                square=jnp.minimum(summary.square / c**2, 0.95),
+                largest=jnp.minimum(summary.largest / c, 1.0),
+            )
+            base = self.base.starts(inner)
+            tries.append(jnp.column_stack([base, jnp.full(base.shape[0], jnp.log(c))]))
+        return jnp.concatenate(tries)
 
 
 @jax.tree_util.register_dataclass
@@ -146,7 +162,21 @@ class ZeroInflated(Difficulty):
 
     @property
     def box(self) -> Box:
-        return self.base.box + Box((0.0,), (1 - 1e-6,), ("pi0",))
+        return self.base.box + Box((_LEAST_SHARE,), (1 - 1e-6,), ("pi0",))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # hardly any unsolvable problem, or most of the unsolved ones
+        tries = []
+        for pi0 in (0.02 * summary.unsolved, 0.7 * summary.unsolved):
+            pi0 = jnp.clip(pi0, _LEAST_SHARE, 1 - 1e-6)
+            inner = summary._replace(
+                mean=jnp.minimum(summary.mean / (1 - pi0), 0.99),
+                square=jnp.minimum(summary.square / (1 - pi0), 0.99),
+                unsolved=(summary.unsolved - pi0) / (1 - pi0),
+            )
+            base = self.base.starts(inner)
+            tries.append(jnp.column_stack([base, jnp.full(base.shape[0], pi0)]))
+        return jnp.concatenate(tries)
 
 
 @jax.tree_util.register_dataclass
@@ -156,6 +186,10 @@ class Mixture(Difficulty):
 
     components: tuple[Difficulty, ...]
     weights: Float[Array, " M"]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        return jnp.shape(self.weights)[:-1]
 
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
@@ -251,6 +285,20 @@ class Mixture(Difficulty):
         free = len(self.components) - 1
         names = tuple(f"logit_weight_{j + 1}" for j in range(free))
         return total + Box((-_MAX_LOGIT,) * free, (_MAX_LOGIT,) * free, names)
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # components spread around the mean: half a decade up and down, in either order
+        size = len(self.components)
+        tries = []
+        for direction in (1.0, -1.0):
+            parts = []
+            for j, part in enumerate(self.components):
+                shift = 10.0 ** (direction * (j - (size - 1) / 2))
+                mean = jnp.clip(summary.mean * shift, 1e-9, 0.95)
+                inner = summary._replace(mean=mean, square=jnp.minimum(3 * mean**2, 0.9 * mean))
+                parts.append(part.starts(inner)[0])
+            tries.append(jnp.concatenate([*parts, jnp.zeros(size - 1, parts[0].dtype)]))
+        return jnp.stack(tries)
 
 
 # e^12: a component with a weight below 6e-6 is no component of any data set we know

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Difficulty, Points, Tail
+from lmpower.difficulty.base import Box, Difficulty, Points, Summary, Tail
 from lmpower.integrals import log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -30,6 +30,10 @@ class Discrete(Difficulty):
 
     p: Float[Array, " J"]
     weights: Float[Array, " J"]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        return jnp.shape(self.weights)[:-1]
 
     @property
     def _cloud(self) -> Points:
@@ -95,3 +99,14 @@ class Discrete(Difficulty):
             (reach,) * size + (12.0,) * (size - 1),
             points + logits,
         )
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # points spread evenly in log p between the rarest and the easiest problem
+        size = len(self.p)
+        tries = []
+        for rarest in (1e-2, 1e-4):
+            high = jnp.log(jnp.clip(summary.largest, 1e-6, 1 - 1e-6))
+            log_p = high + jnp.log(rarest) * jnp.linspace(1.0, 0.0, size)
+            logits = log_p - jnp.log1p(-jnp.exp(log_p))
+            tries.append(jnp.concatenate([logits, jnp.zeros(size - 1, logits.dtype)]))
+        return jnp.stack(tries)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Summary, Tail, in_box
 from lmpower.integrals import log1mexp
 from lmpower.precision import float64_on_host
 
@@ -87,3 +87,10 @@ class Kumaraswamy(Continuous):
     @property
     def box(self) -> Box:
         return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        alpha, _ = summary.beta_moments()
+        alphas = jnp.stack([alpha, 0.3 * alpha])
+        # the mean is beta B(1 + 1/alpha, beta) -> Gamma(1 + 1/alpha) beta^(-1/alpha) for large beta
+        log_betas = alphas * (jax.lax.lgamma(1 + 1 / alphas) - jnp.log(summary.mean))
+        return jnp.stack([jnp.log(alphas), jnp.clip(log_betas, -2.0, 12.0)], axis=-1)

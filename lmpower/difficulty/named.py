@@ -1,0 +1,63 @@
+"""Families by name: what a fit is asked for.
+
+A name is a law with any of the prefixes ``scaled-`` (to (0, c), c fitted) and ``zero-inflated-``
+(a share pi0 of problems never solved): "beta", "scaled-kumaraswamy", "zero-inflated-scaled-beta".
+"discrete-3" has three kinds of problem.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from lmpower.difficulty.base import Continuous, Difficulty
+from lmpower.difficulty.beta import Beta
+from lmpower.difficulty.bounded import ContinuousBernoulli, Reciprocal, Uniform
+from lmpower.difficulty.compose import Scaled, ZeroInflated
+from lmpower.difficulty.discrete import Discrete
+from lmpower.difficulty.kumaraswamy import Kumaraswamy
+
+LAWS = ("beta", "kumaraswamy", "uniform", "continuous-bernoulli", "reciprocal", "discrete-2")
+_MOST_POINTS = 8
+
+
+@functools.cache
+def family_named(name: str) -> Difficulty:
+    """A template of the family: its structure counts, its parameters do not.
+
+    Raises:
+        ValueError: for an unknown name, with the names there are.
+    """
+    rest = name.strip().lower().replace("_", "-")
+    if rest.startswith("zero-inflated-"):
+        return ZeroInflated(family_named(rest.removeprefix("zero-inflated-")), np.float64(0.1))
+    if rest.startswith("scaled-"):
+        base = family_named(rest.removeprefix("scaled-"))
+        if isinstance(base, (Beta, Kumaraswamy, ContinuousBernoulli)):
+            return Scaled(base, np.float64(0.5))
+    law = _law(rest)
+    if law is None:
+        raise ValueError(
+            f"unknown family {name!r}: choose one of {', '.join(LAWS)} (any number of points up to "
+            f"{_MOST_POINTS}), with 'scaled-' before beta, kumaraswamy or continuous-bernoulli, and "
+            "'zero-inflated-' before any"
+        )
+    return law
+
+
+def _law(name: str) -> Difficulty | None:
+    laws: dict[str, Continuous | Reciprocal] = {
+        "beta": Beta(np.float64(0.3), np.float64(3.0)),
+        "kumaraswamy": Kumaraswamy(np.float64(0.3), np.float64(3.0)),
+        "uniform": Uniform(np.float64(0.5)),
+        "continuous-bernoulli": ContinuousBernoulli(np.float64(0.1)),
+        "reciprocal": Reciprocal(np.float64(1e-4), np.float64(0.5)),
+    }
+    if name in laws:
+        return laws[name]
+    head, _, size = name.rpartition("-")
+    if head == "discrete" and size.isdigit() and 2 <= int(size) <= _MOST_POINTS:
+        points = int(size)
+        return Discrete(np.geomspace(0.001, 0.5, points), np.full(points, 1 / points))
+    return None
