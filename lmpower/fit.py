@@ -7,7 +7,7 @@ their number of rows, run a few steps at a time in chunks that fit the caches, a
 makes room, so that the cost per fit does not depend on how many there are, nor on the slowest.
 
 The value reported is taken on a grid of twice the resolution; where the two grids disagree the fit is
-run again on a finer one.
+run again on the finer one. (The maximum itself is insensitive: its loss is quadratic in their gap.)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty, Summary, over_batch
 from lmpower.difficulty.named import family_named
 from lmpower.integrals import shared_grid
-from lmpower.likelihood import Expansion, expand, log_moments_on_points
+from lmpower.likelihood import expand, log_moments_on_points
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, ascend, begin
 
 
@@ -69,9 +69,12 @@ _WEAK_PRIOR = {"alpha": (math.log(0.3), 1.5), "beta": (math.log(3.0), 2.0), "c":
 _WEAK_PRIOR |= {"pi0": (0.0, 0.3)}
 
 _STEPS_AT_A_TIME = 8
+# Fewer datasets than this run to their end in one go.
+_ALONE = 16
 _MOST_STEPS = 240
-# Two grids that differ by more than this (in nats, all problems together) are both too coarse.
-_GRID_TOLERANCE = 1e-6
+# Two grids that differ by more than this (in nats, all problems together) are both too coarse: with
+# less, the finer one is exact to (1e-4)^2 and the maximum on the coarser one is lower by as little.
+_GRID_TOLERANCE = 1e-4
 _FINEST = 16
 # Numbers of R x J kernels held at once by one chunk: 1 MB of float64 fits a core's cache; an
 # accelerator wants as much in flight as it has cores.
@@ -90,7 +93,6 @@ class Fit:
         log_likelihood: log-probability of the counts, with log C(n, s), [B]. No penalty is in it.
         theta: the search coordinates of the maximum, [B, D]; named by ``names``.
         gradient, hessian: of the (penalised) log-likelihood there, [B, D] and [B, D, D].
-        scores: each distinct row's own gradient, [B, R, D].
         rows: the counts as distinct rows, [B, R].
         status: codes of ``Status``, [B].
         steps: Newton steps taken, [B].
@@ -101,7 +103,6 @@ class Fit:
     theta: Float[np.ndarray, "*B D"]
     gradient: Float[np.ndarray, "*B D"]
     hessian: Float[np.ndarray, "*B D D"]
-    scores: Float[np.ndarray, "*B R D"]
     rows: Rows
     status: Int[np.ndarray, "*B"]
     steps: Int[np.ndarray, "*B"]
@@ -125,7 +126,7 @@ class Fit:
     @property
     def tail_exponent(self) -> Float[np.ndarray, "*B"]:
         """The asymptotic exponent b of -log pass@k ~ a k^-b, [B]; nan where there is none."""
-        return np.asarray(over_batch(lambda law: law.tail().exponent, self.difficulty))
+        return np.asarray(over_batch(_tail_exponent, self.difficulty))
 
     def __getitem__(self, index: Any) -> Fit:
         return cast(Fit, jax.tree.map(lambda leaf: leaf[index], self))
@@ -146,6 +147,10 @@ class Fit:
             "log_likelihood": self.log_likelihood.tolist(),
             "status": np.asarray(self.status).tolist(),
         }
+
+
+def _tail_exponent(law: Difficulty) -> Array:
+    return law.tail().exponent
 
 
 def fit_difficulty(
@@ -201,20 +206,21 @@ def fit_rows(
     attempts = _round_up(int(np.max(rows.attempts)))
     with jax.enable_x64(True):
         lanes = _Lanes(rows, template, attempts, _penalty_table(template, penalty))
-        theta, steps, converged = lanes.maximise(starts, begin_at)
-        best, uneven = lanes.expand_at(theta, refinement=2), np.zeros(0)
-        coarse = lanes.value_at(theta)
-        uneven = np.flatnonzero(np.abs(coarse - best.value) > _GRID_TOLERANCE)
-        refinement = 2
+        refinement = 2 if lanes.alone else 1
+        top = lanes.maximise(starts, begin_at, refinement)
+        value = lanes.value_at(top.theta, 2 * refinement)
+        uneven = np.flatnonzero(np.abs(top.value - value) > _GRID_TOLERANCE)
         while uneven.size and refinement < _FINEST:
+            refinement *= 2
             part = lanes.only(uneven)
-            again, more, done = part.maximise(1, theta[uneven], refinement)
-            theta[uneven], converged[uneven] = again, done
-            steps[uneven] += more
-            finer = part.expand_at(again, 2 * refinement)
-            gap = np.abs(part.value_at(again, refinement) - finer.value)
-            best = jax.tree.map(functools.partial(_overwrite, uneven), best, finer)
-            uneven, refinement = uneven[gap > _GRID_TOLERANCE], 2 * refinement
+            again = part.maximise(1, top.theta[uneven], refinement)
+            finer = part.value_at(again.theta, 2 * refinement)
+            top, value = jax.tree.map(
+                functools.partial(_overwrite, uneven), (top, value), (again, finer)
+            )
+            uneven = uneven[np.abs(again.value - finer) > _GRID_TOLERANCE]
+        theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
+        penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
         status = _status(rows, template, theta, converged)
         difficulty = jax.vmap(template.from_search)(jnp.asarray(theta))
     usable = (status < Status.NO_SUCCESS)[:, None]
@@ -223,11 +229,10 @@ def fit_rows(
     )
     return Fit(
         difficulty=difficulty,
-        log_likelihood=best.value + np.sum(rows.weight * rows.log_choose, axis=-1),
+        log_likelihood=value + penalties + np.sum(rows.weight * rows.log_choose, axis=-1),
         theta=theta,
-        gradient=best.gradient,
-        hessian=best.hessian,
-        scores=best.scores,
+        gradient=top.gradient,
+        hessian=top.hessian,
         rows=rows,
         status=status,
         steps=steps,
@@ -286,13 +291,15 @@ class _Lanes(NamedTuple):
 
     def maximise(
         self, starts: int, begin_at: np.ndarray | None = None, refinement: int = 1
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The best maximum of each dataset: theta [B, D], steps in all [B], converged [B]."""
+    ) -> Ascent:
+        """The best maximum of each dataset, with the steps of all its starts."""
         first = functools.partial(
             _first_steps, attempts=self.attempts, refinement=refinement, starts=starts
         )
+        at_first = _MOST_STEPS if self.alone else _STEPS_AT_A_TIME
+        most_steps = np.full(self.rows.weight.shape[0], at_first)
         given = () if begin_at is None else (begin_at[:, None],)
-        states = self._chunked(first, self.rows, *given)
+        states = self._chunked(first, self.rows, most_steps, *given)
         size, kept = states.status.shape
         flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), states)
         go_on = functools.partial(_more_steps, attempts=self.attempts, refinement=refinement)
@@ -306,16 +313,16 @@ class _Lanes(NamedTuple):
         states = jax.tree.map(lambda leaf: leaf.reshape(size, kept, *leaf.shape[1:]), flat)
         best = np.argmax(np.where(np.isnan(states.value), -np.inf, states.value), axis=1)
         pick = np.arange(size), best
-        return states.theta[pick].copy(), states.steps.sum(axis=1), states.status[pick] == CONVERGED
+        highest = jax.tree.map(lambda leaf: leaf[pick], states)
+        return cast(Ascent, highest._replace(steps=states.steps.sum(axis=1)))
 
-    def expand_at(self, theta: np.ndarray, refinement: int) -> Expansion:
-        width = self.rows.weight.shape[-1]
-        run = functools.partial(
-            _expand, attempts=self.attempts, refinement=refinement, width=width
-        )
-        return cast(Expansion, self._chunked(run, self.rows, theta))
+    @property
+    def alone(self) -> bool:
+        """Too few to be worth a coarse first run, or making room for one another."""
+        return self.rows.weight.shape[0] < _ALONE
 
-    def value_at(self, theta: np.ndarray, refinement: int = 1) -> np.ndarray:
+    def value_at(self, theta: np.ndarray, refinement: int) -> np.ndarray:
+        """The penalised log-likelihood at ``theta``, [B]."""
         run = functools.partial(_value, attempts=self.attempts, refinement=refinement)
         return cast(np.ndarray, self._chunked(run, self.rows, theta))
 
@@ -394,6 +401,7 @@ def _first_steps(
     template: Difficulty,
     prior: Array,
     rows: Rows,
+    most_steps: Array,
     given: Array | None = None,
     *,
     attempts: int,
@@ -403,7 +411,7 @@ def _first_steps(
     """From the most probable starting points of each lane, or those given, the first few steps."""
     lower, upper = jnp.asarray(template.box.lower), jnp.asarray(template.box.upper)
 
-    def lane(rows: Rows, given: Array | None = None) -> Ascent:
+    def lane(rows: Rows, most_steps: Array, given: Array | None = None) -> Ascent:
         surface = _surface(template, prior, rows, attempts, refinement)
         if given is None:
             tries = jnp.clip(template.starts(summarise(rows)), lower, upper)
@@ -411,10 +419,11 @@ def _first_steps(
             _, best = jax.lax.top_k(value(tries), min(starts, tries.shape[0]))
             given = tries[best]
         return jax.vmap(
-            lambda theta: ascend(surface, begin(surface, theta), lower, upper, _STEPS_AT_A_TIME)
+            lambda theta: ascend(surface, begin(theta), lower, upper, most_steps)
         )(given)
 
-    return jax.vmap(lane)(rows) if given is None else jax.vmap(lane)(rows, given)
+    given_axes = () if given is None else (given,)
+    return jax.vmap(lane)(rows, most_steps, *given_axes)
 
 
 @functools.partial(jax.jit, static_argnames=("attempts", "refinement"))
@@ -430,35 +439,12 @@ def _more_steps(
     return jax.vmap(lane)(rows, state)
 
 
-@functools.partial(jax.jit, static_argnames=("attempts", "refinement", "width"))
-def _expand(
-    template: Difficulty,
-    prior: Array,
-    rows: Rows,
-    theta: Array,
-    *,
-    attempts: int,
-    refinement: int,
-    width: int,
-) -> Expansion:
-    """The likelihood's value, the posterior's derivatives, and scores padded to ``width`` rows."""
-
-    def lane(rows: Rows, theta: Array) -> Expansion:
-        plain = expand(template, theta, rows, attempts, refinement)
-        _, gradient, hessian = _surface(template, prior, rows, attempts, refinement)(theta)
-        scores = jnp.pad(plain.scores, ((0, width - plain.scores.shape[0]), (0, 0)))
-        return Expansion(plain.value, gradient, hessian, scores)
-
-    return jax.vmap(lane)(rows, theta)
-
-
 @functools.partial(jax.jit, static_argnames=("attempts", "refinement"))
 def _value(
     template: Difficulty, prior: Array, rows: Rows, theta: Array, *, attempts: int, refinement: int
 ) -> Array:
-    none = jnp.zeros_like(prior)
     return jax.vmap(
-        lambda rows, theta: _log_posterior(template, none, rows, theta, attempts, refinement)
+        lambda rows, theta: _log_posterior(template, prior, rows, theta, attempts, refinement)
     )(rows, theta)
 
 

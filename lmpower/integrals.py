@@ -32,11 +32,18 @@ _SHIFT = 8
 
 def _stirling_tail(x: Array) -> Array:
     """The sum over m of Stirling's series, for x >= SHIFT."""
-    inverse_square = 1 / (x * x)
-    total = jnp.zeros_like(x)
-    for coefficient in reversed(_STIRLING):
-        total = total * inverse_square + coefficient
-    return total / x
+    return _polynomial(_STIRLING, 1 / (x * x)) / x
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    """c_0 + c_1 x + c_2 x^2 + ... by Horner's rule."""
+    total = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total = total * x + coefficient
+    return total
+
+
+_ARTANH = tuple(2 / power for power in range(3, 21, 2))
 
 
 def _log1p_minus(u: Array) -> Array:
@@ -47,10 +54,7 @@ def _log1p_minus(u: Array) -> Array:
     small = u < 0.25
     v = jnp.where(small, u, 0.0)
     r = v / (2 + v)
-    odd_powers = jnp.zeros_like(r)
-    for power in range(19, 1, -2):
-        odd_powers = odd_powers * r * r + 2 / power
-    series = r**3 * odd_powers - v * r
+    series = r**3 * _polynomial(_ARTANH, r * r) - v * r
     w = jnp.where(small, 1.0, u)
     return jnp.where(small, series, jnp.log1p(w) - w)
 
@@ -73,7 +77,12 @@ def log_rising(x: Array, a: Array) -> Array:
 
 def _descent(x: Array, a: Array) -> Array:
     """log prod_j (x+a+j)/(x+j) over j < 8: what shifting both arguments by 8 has added."""
-    return sum(jnp.log1p(a / (x + j)) for j in range(_SHIFT))
+    return jnp.sum(jnp.log1p(a[..., None] / _steps_up(x)), axis=-1)
+
+
+def _steps_up(x: Array) -> Array:
+    """x, x + 1, ..., x + 7 along a new last axis."""
+    return x[..., None] + jnp.arange(_SHIFT, dtype=x.dtype)
 
 
 def _log_rising_drop(b: Array, shift: Array, a: Array) -> Array:
@@ -107,11 +116,8 @@ def log_beta(a: Array, b: Array) -> Array:
         + (_stirling_tail(A) + _stirling_tail(B) - _stirling_tail(A + B))
     )
     # B(a, b) = B(a+8, b+8) (a+b)(a+b+1)...(a+b+15) / [a...(a+7) b...(b+7)]
-    descent = sum(
-        jnp.log((a + b + j) / (a + j)) + jnp.log((a + b + _SHIFT + j) / (b + j))
-        for j in range(_SHIFT)
-    )
-    return large + descent
+    descent = jnp.log(_steps_up(a + b) / _steps_up(a) * (_steps_up(a + B) / _steps_up(b)))
+    return large + jnp.sum(descent, axis=-1)
 
 
 def log_beta_ratio(alpha: Array, beta: Array, s: Array, f: Array) -> Array:

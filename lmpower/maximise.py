@@ -45,11 +45,14 @@ class Ascent(NamedTuple):
     status: Int[Array, ""]
 
 
-def begin(surface: Surface, theta: Float[Array, " D"]) -> Ascent:
-    """Stand at ``theta``."""
+def begin(theta: Float[Array, " D"]) -> Ascent:
+    """About to look at ``theta``: the first step expands the surface there and moves no further."""
+    size = theta.shape[0]
     return Ascent(
         theta,
-        *surface(theta),
+        value=jnp.full((), -jnp.inf, theta.dtype),
+        gradient=jnp.zeros_like(theta),
+        hessian=-jnp.eye(size, dtype=theta.dtype),
         damping=jnp.full((), 1e-3, theta.dtype),
         steps=jnp.zeros((), jnp.int32),
         status=jnp.full((), RUNNING, jnp.int32),
@@ -86,7 +89,7 @@ def _step(surface: Surface, state: Ascent, lower: Array, upper: Array) -> Ascent
 
     newton = solve_positive(curvature, gradient)
     promise = 0.5 * gradient @ newton
-    converged = promise < TOLERANCE
+    converged = (promise < TOLERANCE) & jnp.isfinite(state.value)
 
     scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
     step = solve_positive(curvature + state.damping * jnp.diag(scale), gradient)

@@ -630,13 +630,8 @@ def _quadrature_log_moments(law, alpha, beta, c, rows, density=1.0):
 
 
 def _running_sum(terms):
-    """0, t0, t0+t1, ... summed in blocks, so rounding grows as the root of a block's length."""
-    size = len(terms)
-    block = max(1, math.isqrt(size))
-    padded = np.pad(terms, (0, -size % block)).reshape(-1, block)
-    within = np.cumsum(padded, axis=1)
-    before = np.concatenate([[0.0], np.cumsum(within[:-1, -1])])
-    return np.concatenate([[0.0], (within + before[:, None]).ravel()[:size]])
+    """0, t0, t0+t1, ... in long double: they reach 1e5, and only their differences are wanted."""
+    return np.concatenate([[0], np.cumsum(terms, dtype=np.longdouble)])
 
 
 def _beta_log_moments(alpha, beta, rows):
@@ -650,7 +645,8 @@ def _beta_log_moments(alpha, beta, rows):
     fall = _running_sum(np.log1p(-alpha / (total + np.arange(f.max()))))
     rise = _running_sum(np.log(alpha + np.arange(s.max())))
     room = _running_sum(np.log1p(np.arange(rows.n.max()) / total))
-    value = fall[f] + rise[s] - (room[rows.n] - room[f]) - s * math.log(total)
+    value = fall[f] + rise[s] - (room[rows.n] - room[f]) - s * np.log(np.longdouble(total))
+    value = value.astype(float)
     both = psi(total + rows.n) - psi(total)
     gradient = np.stack(
         [alpha * (psi(alpha + s) - psi(alpha) - both), beta * (psi(beta + f) - psi(beta) - both)],

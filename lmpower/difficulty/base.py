@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
@@ -187,14 +188,21 @@ class Difficulty(abc.ABC):
 def over_batch(function: Callable[..., Any], difficulty: Difficulty, *args: Any) -> Any:
     """``function(difficulty, *args)`` in float64, mapped over the difficulty's batch axis if it has one.
 
-    Arguments are shared by the whole batch. Results are NumPy, with the batch axis first.
+    Arguments are shared by the whole batch; ``function`` is compiled once, so let it be a named one. Results are NumPy, with the batch axis first.
     """
-    mapped = function
-    if difficulty.batch_shape:
-        mapped = jax.vmap(function, in_axes=(0, *(None for _ in args)))
     with jax.enable_x64(True):
-        arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (difficulty, *args))
-        return jax.tree.map(np.asarray, mapped(*arrays))
+        arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (difficulty, *args))
+        return jax.tree.map(np.asarray, _mapped(function, bool(difficulty.batch_shape))(*arrays))
+
+
+@functools.lru_cache(maxsize=256)
+def _mapped(function: Callable[..., Any], batched: bool) -> Callable[..., Any]:
+    def each(difficulty: Difficulty, *args: Any) -> Any:
+        if not batched:
+            return function(difficulty, *args)
+        return jax.vmap(function, in_axes=(0, *(None for _ in args)))(difficulty, *args)
+
+    return jax.jit(each)
 
 
 class Continuous(Difficulty):
@@ -215,12 +223,12 @@ class Continuous(Difficulty):
         """Log of the density of w = logit x, at the x given by log x and log y, y = 1 - x."""
 
     @abc.abstractmethod
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        """log of the mass below x, needed far below every feature of the density only."""
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        """log of (mass below x / density at x), needed far below every feature of the density."""
 
     @abc.abstractmethod
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        """log of the mass above x, needed far above every feature of the density only."""
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        """log of (mass above x / density at x), needed far above every feature of the density."""
 
     def log_pq(self, log_x: Array, log_y: Array) -> tuple[Array, Array]:
         """log p and log(1-p) at p = c x; exact where p or 1-p is tiny."""
@@ -280,8 +288,9 @@ class Continuous(Difficulty):
                 lambda v, sign=sign: self.log_density(*log_sides(sign * v)), sign * w, far
             )
             v, log_weight = gauss_legendre(low, high)
-            mass_beyond = self.log_mass_below if sign < 0 else self.log_mass_above
-            beyond = mass_beyond(*log_sides(sign * high))
+            edge = log_sides(sign * high)
+            log_reach = self.log_reach_below if sign < 0 else self.log_reach_above
+            beyond = self.log_density(*edge) + log_reach(*edge)
             beyond = jnp.where(high >= far, beyond, -jnp.inf)
             inside = self.log_density(*log_sides(sign * v)) + log_weight
             masses.append(log_sum_exp(jnp.concatenate([inside, beyond[..., None]], -1)))
@@ -311,13 +320,16 @@ class Continuous(Difficulty):
         dtype = jnp.result_type(self.to_search())
         grid = shared_grid(attempts, refinement)
         w, log_weight, log_x, log_y = (jnp.asarray(part, dtype) for part in grid)
-        ends, log_mass = self._ends(w[0], w[-1])
-        inside = self.log_density(log_x, log_y) + log_weight
+        ends, log_reach = self._ends(w[0], w[-1])
+        # the density at either end, times its reach, is the mass beyond
+        log_weight = self.log_density(_doubled(log_x), _doubled(log_y)) + _enclose(
+            log_weight, log_reach
+        )
         log_x_ends, log_y_ends = log_sides(ends)
         log_x, log_y = _enclose(log_x, log_x_ends), _enclose(log_y, log_y_ends)
         log_c = self.log_scale
         log_q = jnp.log(-jnp.expm1(log_c) + jnp.exp(log_c) * jnp.exp(log_y))
-        return Points(log_c + log_x, log_q, _enclose(inside, log_mass))
+        return Points(log_c + log_x, log_q, log_weight)
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
@@ -348,25 +360,29 @@ class Continuous(Difficulty):
         # an end that lies where the integrand has died out needs no closing
         open_ends = low <= bottom, high >= top
         w, log_weight = trapezoid(low, high, *open_ends)
-        ends, log_mass = self._ends(low, high)
+        ends, log_reach = self._ends(low, high)
+        log_mass = self.log_density(*log_sides(jnp.stack([low, high], -1))) + log_reach
         log_mass = jnp.where(jnp.stack(open_ends, -1), log_mass, -jnp.inf)
         inside = log_f(w) + log_weight
         outside = log_kernel(*self.log_pq(*log_sides(ends))) + log_mass
         return log_sum_exp(jnp.concatenate([inside, outside], axis=-1))
 
     def _ends(self, low: Array, high: Array) -> tuple[Array, Array]:
-        """The mass beyond both ends, each as one point at its mean, [..., 2]."""
-        bottom, top = log_sides(low), log_sides(high)
-        below, above = self.log_mass_below(*bottom), self.log_mass_above(*top)
-        # a tail of local rate r, x^r, has its mean at x r/(1+r)
-        rate_low = jnp.exp(self.log_density(*bottom) - below)
-        rate_high = jnp.exp(self.log_density(*top) - above)
-        w = jnp.stack([low - jnp.log1p(1 / rate_low), high + jnp.log1p(1 / rate_high)], -1)
-        return w, jnp.stack([below, above], -1)
+        """One point at the mean of what lies beyond either end, and log(mass/density there), [..., 2]."""
+        reach_low = self.log_reach_below(*log_sides(low))
+        reach_high = self.log_reach_above(*log_sides(high))
+        # a tail of local rate r = 1/reach, x^r, has its mean at x r/(1+r)
+        w = [low - jnp.log1p(jnp.exp(reach_low)), high + jnp.log1p(jnp.exp(reach_high))]
+        return jnp.stack(w, -1), jnp.stack([reach_low, reach_high], -1)
 
 
 def _enclose(inside: Array, ends: Array) -> Array:
     return jnp.concatenate([ends[:1], inside, ends[1:]])
+
+
+def _doubled(nodes: Array) -> Array:
+    """The nodes with the first and the last repeated."""
+    return jnp.concatenate([nodes[:1], nodes, nodes[-1:]])
 
 
 def _floats(*numbers: Array) -> tuple[Array, ...]:

@@ -38,19 +38,20 @@ class Beta(Continuous):
     def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         return self.alpha * log_x + self.beta * log_y - log_beta(self.alpha, self.beta)
 
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self.log_density(log_x, log_y) + self._log_reach(self.alpha, jnp.exp(log_x))
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_reach(self.alpha, jnp.exp(log_x))
 
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self.log_density(log_x, log_y) + self._log_reach(self.beta, jnp.exp(log_y))
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_reach(self.beta, jnp.exp(log_y))
 
     def _log_reach(self, a: Array, x: Array) -> Float[Array, ...]:
         # F(x) = x^a (1-x)^b / (a B(a,b)) 2F1(a+b, 1; a+1; x)   (DLMF 8.17.8), all terms positive
-        term = series = jnp.ones_like(x)
-        for j in range(12):
-            term = term * x * (self.alpha + self.beta + j) / (a + 1 + j)
-            series = series + term
-        return jnp.log(series) - jnp.log(a)
+        # far out, where x (alpha + beta) < .02, six terms are exact
+        total = self.alpha + self.beta
+        series = jnp.zeros_like(x)
+        for j in range(5, -1, -1):
+            series = x * (total + j) / (a + 1 + j) * (1 + series)
+        return jnp.log1p(series) - jnp.log(a)
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """Draws of log p = log of G_alpha/(G_alpha + G_beta), from log-gamma draws."""

@@ -37,11 +37,11 @@ class Uniform(Continuous):
     def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         return log_x + log_y
 
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return log_x
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return -log_y
 
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return log_y
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return -log_x
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:
@@ -110,12 +110,12 @@ class ContinuousBernoulli(Continuous):
     def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         return self._log_density_at_zero - self._rate * jnp.exp(log_x) + log_x + log_y
 
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        # density at 0 times x (1 - L x/2): the rest is beyond the last digit where this is used
-        return self._log_density_at_zero + log_x - self._rate * jnp.exp(log_x) / 2
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        # mass C x (1 - L x/2) over density C (1 - L x) x y, to second order in x
+        return self._rate * jnp.exp(log_x) / 2 - log_y
 
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self._log_density_at_zero - self._rate + log_y + self._rate * jnp.exp(log_y) / 2
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return -self._rate * jnp.exp(log_y) / 2 - log_x
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """By inversion, x = -log(1 - u (1 - e^-L))/L; near L = 0 it is u."""

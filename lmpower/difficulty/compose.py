@@ -46,11 +46,11 @@ class Scaled(Continuous):
     def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         return self.base.log_density(log_x, log_y)
 
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self.base.log_mass_below(log_x, log_y)
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.base.log_reach_below(log_x, log_y)
 
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self.base.log_mass_above(log_x, log_y)
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self.base.log_reach_above(log_x, log_y)
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:

@@ -37,11 +37,13 @@ class Kumaraswamy(Continuous):
         log_1mt = jnp.log(-jnp.expm1(log_t))
         return jnp.log(self.alpha * self.beta) + log_t + (self.beta - 1) * log_1mt + log_y
 
-    def log_mass_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self._log_cdf(log_x)
+    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        return self._log_cdf(log_x) - self.log_density(log_x, log_y)
 
-    def log_mass_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        return self.beta * log1mexp(self.alpha * log_x)
+    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
+        # (1-t)^beta over its density alpha beta t (1-t)^(beta-1) y, t = x^alpha
+        log_t = self.alpha * log_x
+        return log1mexp(log_t) - log_t - log_y - jnp.log(self.alpha * self.beta)
 
     def _log_cdf(self, log_x: Array) -> Float[Array, ...]:
         # F = 1 - e^-y with y = -beta log(1 - t), t = x^alpha; where t or y vanishes, F -> y -> beta t
