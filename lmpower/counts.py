@@ -19,7 +19,8 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
-from numpy.typing import ArrayLike
+
+from lmpower.binomial import log_choose
 
 # fixed: the attempts per problem were chosen in advance (and may differ between problems)
 # on_success: a problem is tried until its first success, or first batch with one, or a limit
@@ -267,44 +268,6 @@ def stack_rows(rows: Sequence[Rows], multiple: int = 8) -> Rows:
         return batch
 
     return Rows(stacked("successes", 0.0), stacked("failures", 1.0), stacked("weight", 0.0))
-
-
-def log_choose(n: ArrayLike, s: ArrayLike) -> Float64[np.ndarray, "*B"]:
-    """log C(n, s) for whole 0 <= s <= n, to about 1e-15 of its value up to n = 2**53.
-
-    Stirling's formula for the three factorials, regrouped so that every large term is positive
-    (Loader 2000, "Fast and accurate computation of binomial probabilities").
-    """
-    n, s = np.asarray(n, np.float64), np.asarray(s, np.float64)
-    m = np.minimum(s, n - s)
-    one = m == 0  # C(n, 0) = C(n, n) = 1; computed as C(2, 1) and put right at the end
-    n, m = np.where(one, 2.0, n), np.where(one, 1.0, m)
-    f = n - m
-    entropy = m * np.log(n / m) + f * np.log1p(m / f)
-    remainder = stirling_remainder(n) - stirling_remainder(m) - stirling_remainder(f)
-    return np.where(one, 0.0, entropy - np.log(2 * np.pi * m * (f / n)) / 2 + remainder)
-
-
-def stirling_remainder(n: ArrayLike) -> Float64[np.ndarray, "*B"]:
-    """log n! - [(n + 1/2) log n - n + log(2π)/2] for whole n >= 1; about 1/(12 n)."""
-    n = np.asarray(n, np.float64)
-    return np.where(n < 16, _SMALL_REMAINDERS[np.minimum(n, 16).astype(np.int64)], _series(n))
-
-
-def _series(n: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
-    x = 1 / (n * n)
-    series: np.ndarray = (1 / 12 - x * (1 / 360 - x * (1 / 1260 - x * (1 / 1680 - x / 1188)))) / n
-    return series
-
-
-def _small_remainders() -> Float64[np.ndarray, " 17"]:
-    """Those of 1 ... 16, each from the next: R(n) = R(n+1) + (n + 1/2) log(1 + 1/n) - 1."""
-    n = np.arange(1.0, 16.0)
-    steps = np.append((n + 0.5) * np.log1p(1 / n) - 1, _series(np.array(16.0)))
-    return np.append(np.nan, np.cumsum(steps[::-1])[::-1])
-
-
-_SMALL_REMAINDERS = _small_remainders()
 
 
 def is_missing(value: object) -> bool:

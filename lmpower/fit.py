@@ -6,8 +6,8 @@ Newton ascent in a box of search coordinates (``maximise``), on one shared grid 
 their number of rows, run a few steps at a time in chunks that fit the caches, and whoever has arrived
 makes room, so that the cost per fit does not depend on how many there are, nor on the slowest.
 
-The value reported is taken on a grid of twice the resolution; where the two grids disagree the fit is
-run again on the finer one. (The maximum itself is insensitive: its loss is quadratic in their gap.)
+The value reported is taken on a grid of 1.5 times the resolution; where the two grids disagree the
+fit goes on on the finer one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,19 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Counts, Rows, stack_rows
-from lmpower.difficulty.base import Difficulty, Summary, over_batch
+from lmpower.difficulty.base import Box, Difficulty, Summary, over_batch
 from lmpower.difficulty.named import family_named
-from lmpower.integrals import shared_grid
+from lmpower.integrals import Reach, shared_grid
 from lmpower.likelihood import expand, log_moments_on_points
-from lmpower.maximise import CONVERGED, RUNNING, Ascent, ascend, begin
+from lmpower.maximise import (
+    CONVERGED,
+    ROUGH_TOLERANCE,
+    RUNNING,
+    TOLERANCE,
+    Ascent,
+    ascend,
+    begin,
+)
 
 
 class Status(enum.IntEnum):
@@ -69,13 +77,16 @@ _WEAK_PRIOR = {"alpha": (math.log(0.3), 1.5), "beta": (math.log(3.0), 2.0), "c":
 _WEAK_PRIOR |= {"pi0": (0.0, 0.3)}
 
 _STEPS_AT_A_TIME = 8
+_NOTHING = 1e-7
 # Fewer datasets than this run to their end in one go.
 _ALONE = 16
-_MOST_STEPS = 240
-# Two grids that differ by more than this (in nats, all problems together) are both too coarse: with
-# less, the finer one is exact to (1e-4)^2 and the maximum on the coarser one is lower by as little.
-_GRID_TOLERANCE = 1e-4
-_FINEST = 16
+_WORTH_A_PROGRAM = 2000
+_MOST_STEPS = 120
+# A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
+# float64 on a fine one (1e-11). If there the next finer grid differs by more than the tolerance (in
+# nats, all problems together), that is climbed too.
+_COARSE, _FINE, _FINEST = 0.9, 1.5, 12.0
+_GRID_TOLERANCE = 1e-7
 # Numbers of R x J kernels held at once by one chunk: 1 MB of float64 fits a core's cache; an
 # accelerator wants as much in flight as it has cores.
 _CHUNK_BYTES = {"cpu": 1 << 22, "gpu": 1 << 32, "tpu": 1 << 30}
@@ -203,22 +214,13 @@ def fit_rows(
     begin_at: Float[np.ndarray, "B D"] | None = None,
 ) -> Fit:
     """``fit_difficulty`` for a batch of rows [B, R]; ``begin_at`` replaces the family's own starts."""
-    attempts = _round_up(int(np.max(rows.attempts)))
     with jax.enable_x64(True):
-        lanes = _Lanes(rows, template, attempts, _penalty_table(template, penalty))
-        refinement = 2 if lanes.alone else 1
-        top = lanes.maximise(starts, begin_at, refinement)
-        value = lanes.value_at(top.theta, 2 * refinement)
-        uneven = np.flatnonzero(np.abs(top.value - value) > _GRID_TOLERANCE)
-        while uneven.size and refinement < _FINEST:
-            refinement *= 2
-            part = lanes.only(uneven)
-            again = part.maximise(1, top.theta[uneven], refinement)
-            finer = part.value_at(again.theta, 2 * refinement)
-            top, value = jax.tree.map(
-                functools.partial(_overwrite, uneven), (top, value), (again, finer)
-            )
-            uneven = uneven[np.abs(again.value - finer) > _GRID_TOLERANCE]
+        lanes = _Lanes(rows, template, _penalty_table(template, penalty))
+        if not lanes.alone and begin_at is None:
+            begin_at = lanes.maximise(starts, None, _COARSE).theta
+        if begin_at is None:
+            begin_at = lanes.maximise(starts, None, _FINE).theta
+        top, value = lanes.finish(begin_at)
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
         status = _status(rows, template, theta, converged)
@@ -240,16 +242,30 @@ def fit_rows(
     )
 
 
+def _inside(theta: np.ndarray, box: Box) -> np.ndarray:
+    """In float64 again, and inside the box, whose bounds float32 has rounded."""
+    theta = theta.astype(np.float64)
+    lower, upper = np.array(box.lower), np.array(box.upper)
+    # what float32 cannot tell from a bound lies on it
+    theta = np.where(np.isclose(theta, lower, rtol=1e-6, atol=1e-7), lower, theta)
+    theta = np.where(np.isclose(theta, upper, rtol=1e-6, atol=1e-7), upper, theta)
+    return np.clip(theta, lower, upper)
+
+
 def _overwrite(index: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     old[index] = new
     return old
 
 
-def _round_up(attempts: int) -> int:
-    """To 1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.4, 8 times a power of ten: few grids serve all n."""
-    steps = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.4, 8, 10)
-    decade = 10 ** max(math.floor(math.log10(max(attempts, 1))), 0)
-    return max(10, math.ceil(next(x * decade for x in steps if x * decade >= attempts)))
+def _round_up(count: float) -> int:
+    """To 10, 20, 50, 100, ...: few grids, and few compiled programs, serve all counts."""
+    decade = 10 ** math.floor(math.log10(max(count, 10)))
+    return next(int(x * decade) for x in (1, 2, 5, 10) if x * decade >= count)
+
+
+def reach_of(rows: Rows) -> Reach:
+    """What a grid for all these rows must resolve, rounded up."""
+    return Reach(_round_up(rows.successes.max()), _round_up(rows.failures.max()))
 
 
 def _penalty_table(template: Difficulty, penalty: str | None) -> np.ndarray:
@@ -283,47 +299,79 @@ class _Lanes(NamedTuple):
 
     rows: Rows
     template: Difficulty
-    attempts: int
     prior: np.ndarray
 
     def only(self, index: np.ndarray) -> _Lanes:
         return self._replace(rows=jax.tree.map(lambda leaf: leaf[index], self.rows))
 
     def maximise(
-        self, starts: int, begin_at: np.ndarray | None = None, refinement: int = 1
+        self, starts: int, begin_at: np.ndarray | None = None, refinement: float = _FINE
     ) -> Ascent:
         """The best maximum of each dataset, with the steps of all its starts."""
-        first = functools.partial(
-            _first_steps, attempts=self.attempts, refinement=refinement, starts=starts
-        )
-        at_first = _MOST_STEPS if self.alone else _STEPS_AT_A_TIME
-        most_steps = np.full(self.rows.weight.shape[0], at_first)
-        given = () if begin_at is None else (begin_at[:, None],)
-        states = self._chunked(first, self.rows, most_steps, *given)
-        size, kept = states.status.shape
-        flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), states)
-        go_on = functools.partial(_more_steps, attempts=self.attempts, refinement=refinement)
-        while (running := np.flatnonzero(flat.status == RUNNING)).size:
-            if flat.steps[running[0]] >= _MOST_STEPS:
+        if begin_at is None:
+            begin_at = self._chunked(functools.partial(_best_starts, starts=starts), self.rows)
+        else:
+            begin_at = begin_at[:, None]
+        size, kept, dimensions = begin_at.shape
+        rough = refinement == _COARSE
+        thetas = begin_at.reshape(size * kept, dimensions)
+        states = jax.vmap(begin)(thetas.astype(np.float32) if rough else thetas)
+        states = jax.tree.map(np.array, states)
+        climb = functools.partial(_climb, refinement=refinement, rough=rough)
+        at_a_time = _STEPS_AT_A_TIME
+        for _ in range(0, _MOST_STEPS, at_a_time):
+            running = np.flatnonzero(states.status == RUNNING)
+            if not running.size:
                 break
-            part = jax.tree.map(lambda leaf, i=running: leaf[i], flat)
             rows = jax.tree.map(lambda leaf, i=running: leaf[i // kept], self.rows)
-            part = self._chunked(go_on, rows, part)
-            flat = jax.tree.map(functools.partial(_overwrite, running), flat, part)
-        states = jax.tree.map(lambda leaf: leaf.reshape(size, kept, *leaf.shape[1:]), flat)
-        best = np.argmax(np.where(np.isnan(states.value), -np.inf, states.value), axis=1)
-        pick = np.arange(size), best
-        highest = jax.tree.map(lambda leaf: leaf[pick], states)
-        return cast(Ascent, highest._replace(steps=states.steps.sum(axis=1)))
+            part = jax.tree.map(lambda leaf, i=running: leaf[i], states)
+            before = part.value
+            part = self._chunked(climb, rows, part, np.full(running.size, at_a_time))
+            # on a flat ridge no step is the last: a round that gained nothing is an arrival
+            flat = (part.status == RUNNING) & (part.value - before < _NOTHING)
+            part = part._replace(status=np.where(flat, CONVERGED, part.status))
+            states = jax.tree.map(functools.partial(_overwrite, running), states, part)
+        value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
+        best = np.arange(size) * kept + np.argmax(value, axis=1)
+        highest = jax.tree.map(lambda leaf: leaf[best], states)
+        if rough:
+            highest = highest._replace(theta=_inside(highest.theta, self.template.box))
+        return cast(Ascent, highest._replace(steps=states.steps.reshape(size, kept).sum(axis=1)))
+
+    def finish(self, theta: np.ndarray) -> tuple[Ascent, np.ndarray]:
+        """The maximum near ``theta`` on a grid fine enough for each dataset, and its value on a finer.
+
+        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
+        """
+        waiting = np.arange(theta.shape[0])
+        refinement, value = _FINE, np.zeros(theta.shape[0])
+        top = jax.tree.map(np.array, jax.vmap(begin)(theta))
+        while waiting.size:
+            part, last = self.only(waiting), 2 * refinement > _FINEST
+            here = top.theta[waiting]
+            gap = part.value_at(here, refinement) - part.value_at(here, 2 * refinement)
+            smooth = (np.abs(gap) < 100 * _GRID_TOLERANCE) | last
+            index = waiting[smooth]
+            if not index.size:
+                refinement *= 2
+                continue
+            part = self.only(index)
+            climbed = part.maximise(1, here[smooth], refinement)
+            finer = part.value_at(climbed.theta, 2 * refinement)
+            jax.tree.map(functools.partial(_overwrite, index), (top, value), (climbed, finer))
+            uneven = np.abs(climbed.value - finer) > _GRID_TOLERANCE
+            waiting = np.concatenate([waiting[~smooth], index[uneven]])
+            waiting, refinement = waiting if not last else waiting[:0], 2 * refinement
+        return top, value
 
     @property
     def alone(self) -> bool:
         """Too few to be worth a coarse first run, or making room for one another."""
         return self.rows.weight.shape[0] < _ALONE
 
-    def value_at(self, theta: np.ndarray, refinement: int) -> np.ndarray:
+    def value_at(self, theta: np.ndarray, refinement: float) -> np.ndarray:
         """The penalised log-likelihood at ``theta``, [B]."""
-        run = functools.partial(_value, attempts=self.attempts, refinement=refinement)
+        run = functools.partial(_value, refinement=refinement)
         return cast(np.ndarray, self._chunked(run, self.rows, theta))
 
     def _chunked(self, run: Any, rows: Rows, *args: Any) -> Any:
@@ -332,21 +380,18 @@ class _Lanes(NamedTuple):
         Every chunk is padded to a size from a short list, so few programs are ever compiled, and the
         arithmetic of a lane does not depend on who runs beside it.
         """
-        width = rows.weight.shape[-1]
-        used = width - np.argmax(rows.weight[:, ::-1] > 0, axis=-1)
-        width = np.minimum(_row_bucket(used), width)
         jobs = []
-        for bucket in np.unique(width):
-            index = np.flatnonzero(width == bucket)
-            chunk = _chunk_size(bucket, self.attempts, index.size)
-            jobs += [(bucket, chunk, index[at : at + chunk]) for at in range(0, index.size, chunk)]
+        for bucket, index in _packed(rows):
+            reach = reach_of(jax.tree.map(lambda leaf, i=index: leaf[i], rows))
+            chunk = _chunk_size(bucket, reach, index.size)
+            jobs += [(bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)]
 
-        def job(bucket: int, chunk: int, index: np.ndarray) -> Any:
+        def job(bucket: int, reach: Reach, index: np.ndarray, chunk: int) -> Any:
             full = np.resize(index, chunk)
             part = jax.tree.map(lambda leaf: leaf[full, :bucket], rows)
             taken = jax.tree.map(lambda leaf: leaf[full], args)
             with jax.enable_x64(True):
-                result = run(self.template, self.prior, part, *taken)
+                result = run(self.template, self.prior, part, *taken, reach=reach)
                 return index, jax.tree.map(lambda leaf: np.asarray(leaf)[: index.size], result)
 
         if len(jobs) == 1:
@@ -354,7 +399,7 @@ class _Lanes(NamedTuple):
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 done = list(pool.map(lambda each: job(*each), jobs))
-        return _gather(done, used.size)
+        return _gather(done, rows.weight.shape[0])
 
 
 def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
@@ -369,24 +414,41 @@ def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
     return jax.tree.map(scatter, *(result for _, result in done))
 
 
-def _row_bucket(used: np.ndarray) -> np.ndarray:
-    """Row counts rounded up to 8, 16, 24, 32, 48, 64, 96, 128, ..."""
+def _packed(rows: Rows) -> list[tuple[int, np.ndarray]]:
+    """Lanes by how many rows they use: (width, lanes), few and large classes.
+
+    A class is worth its own compiled programs (seconds each) only if it is large.
+    """
+    full = rows.weight.shape[-1]
+    used = full - np.argmax(rows.weight[:, ::-1] > 0, axis=-1)
+    if used.size < _WORTH_A_PROGRAM:
+        return [(int(_bucket(used.max(), full)), np.arange(used.size))]
+    width = _bucket(used, full)
+    classes = np.unique(width)
+    for small, wider in zip(classes[:-1], classes[1:], strict=True):
+        if np.count_nonzero(width == small) < _WORTH_A_PROGRAM:
+            width[width == small] = wider
+    return [(int(each), np.flatnonzero(width == each)) for each in np.unique(width)]
+
+
+def _bucket(used: np.ndarray, full: int) -> np.ndarray:
+    """Row counts rounded up to 8, 16, 24, 32, 48, 64, 96, 128, ..., at most ``full``."""
     sizes = np.sort(np.concatenate([[8, 24], 2 ** np.arange(4, 40), 48 * 2 ** np.arange(36)]))
-    return sizes[np.searchsorted(sizes, used)]
+    return np.minimum(sizes[np.searchsorted(sizes, used)], full)
 
 
-def _chunk_size(rows: int, attempts: int, lanes: int) -> int:
+def _chunk_size(rows: int, reach: Reach, lanes: int) -> int:
     """A power of two: as many lanes as fit the device's fast memory, or as there are."""
-    bytes_a_lane = 8 * rows * shared_grid(attempts)[0].size
+    bytes_a_lane = 8 * rows * shared_grid(reach)[0].size
     fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
     return 1 << min(int(math.log2(fitting)), math.ceil(math.log2(max(lanes, 1))))
 
 
-def _surface(template: Difficulty, prior: Array, rows: Rows, attempts: int, refinement: int) -> Any:
+def _surface(template: Difficulty, prior: Array, rows: Rows, reach: Reach, refinement: float) -> Any:
     mean, precision = prior
 
     def surface(theta: Array) -> tuple[Array, Array, Array]:
-        likelihood = expand(template, theta, rows, attempts, refinement)
+        likelihood = expand(template, theta, rows, reach, refinement)
         return (
             likelihood.value - 0.5 * jnp.sum(precision * (theta - mean) ** 2),
             likelihood.gradient - precision * (theta - mean),
@@ -396,62 +458,60 @@ def _surface(template: Difficulty, prior: Array, rows: Rows, attempts: int, refi
     return surface
 
 
-@functools.partial(jax.jit, static_argnames=("attempts", "refinement", "starts"))
-def _first_steps(
+@functools.partial(jax.jit, static_argnames=("reach", "starts"))
+def _best_starts(
+    template: Difficulty, prior: Array, rows: Rows, *, reach: Reach, starts: int
+) -> Float[Array, "B K D"]:
+    """The most probable of the family's starting points for each lane, best first."""
+    lower, upper = jnp.asarray(template.box.lower), jnp.asarray(template.box.upper)
+
+    def lane(rows: Rows) -> Array:
+        tries = jnp.clip(template.starts(summarise(rows)), lower, upper)
+        value = jax.vmap(lambda t: _log_posterior(template, prior, rows, t, reach, _COARSE))(tries)
+        _, best = jax.lax.top_k(value, min(starts, tries.shape[0]))
+        return tries[best]
+
+    return jax.vmap(lane)(rows)
+
+
+@functools.partial(jax.jit, static_argnames=("reach", "refinement", "rough"))
+def _climb(
     template: Difficulty,
     prior: Array,
     rows: Rows,
-    most_steps: Array,
-    given: Array | None = None,
+    state: Ascent,
+    most_steps: Int[Array, " B"],
     *,
-    attempts: int,
-    refinement: int,
-    starts: int,
+    reach: Reach,
+    refinement: float,
+    rough: bool,
 ) -> Ascent:
-    """From the most probable starting points of each lane, or those given, the first few steps."""
-    lower, upper = jnp.asarray(template.box.lower), jnp.asarray(template.box.upper)
+    """Every lane some steps further, in the precision of its state."""
+    dtype = state.theta.dtype
+    lower, upper = (jnp.asarray(bound, dtype) for bound in template.box[:2])
+    template, prior, rows = jax.tree.map(lambda x: jnp.asarray(x, dtype), (template, prior, rows))
+    tolerance = ROUGH_TOLERANCE if rough else TOLERANCE
 
-    def lane(rows: Rows, most_steps: Array, given: Array | None = None) -> Ascent:
-        surface = _surface(template, prior, rows, attempts, refinement)
-        if given is None:
-            tries = jnp.clip(template.starts(summarise(rows)), lower, upper)
-            value = jax.vmap(lambda t: _log_posterior(template, prior, rows, t, attempts, refinement))
-            _, best = jax.lax.top_k(value(tries), min(starts, tries.shape[0]))
-            given = tries[best]
-        return jax.vmap(
-            lambda theta: ascend(surface, begin(theta), lower, upper, most_steps)
-        )(given)
+    def lane(rows: Rows, state: Ascent, most_steps: Array) -> Ascent:
+        surface = _surface(template, prior, rows, reach, refinement)
+        return ascend(surface, state, lower, upper, most_steps, tolerance)
 
-    given_axes = () if given is None else (given,)
-    return jax.vmap(lane)(rows, most_steps, *given_axes)
+    return jax.vmap(lane)(rows, state, most_steps)
 
 
-@functools.partial(jax.jit, static_argnames=("attempts", "refinement"))
-def _more_steps(
-    template: Difficulty, prior: Array, rows: Rows, state: Ascent, *, attempts: int, refinement: int
-) -> Ascent:
-    lower, upper = jnp.asarray(template.box.lower), jnp.asarray(template.box.upper)
-
-    def lane(rows: Rows, state: Ascent) -> Ascent:
-        surface = _surface(template, prior, rows, attempts, refinement)
-        return ascend(surface, state, lower, upper, _STEPS_AT_A_TIME)
-
-    return jax.vmap(lane)(rows, state)
-
-
-@functools.partial(jax.jit, static_argnames=("attempts", "refinement"))
+@functools.partial(jax.jit, static_argnames=("reach", "refinement"))
 def _value(
-    template: Difficulty, prior: Array, rows: Rows, theta: Array, *, attempts: int, refinement: int
+    template: Difficulty, prior: Array, rows: Rows, theta: Array, *, reach: Reach, refinement: float
 ) -> Array:
     return jax.vmap(
-        lambda rows, theta: _log_posterior(template, prior, rows, theta, attempts, refinement)
+        lambda rows, theta: _log_posterior(template, prior, rows, theta, reach, refinement)
     )(rows, theta)
 
 
 def _log_posterior(
-    template: Difficulty, prior: Array, rows: Rows, theta: Array, attempts: int, refinement: int
+    template: Difficulty, prior: Array, rows: Rows, theta: Array, reach: Reach, refinement: float
 ) -> Array:
-    moments = log_moments_on_points(template.from_search(theta), rows, attempts, refinement)
+    moments = log_moments_on_points(template.from_search(theta), rows, reach, refinement)
     mean, precision = prior
     penalty = 0.5 * jnp.sum(precision * (theta - mean) ** 2)
     return jnp.sum(jnp.where(rows.weight > 0, rows.weight * moments, 0.0)) - penalty

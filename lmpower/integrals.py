@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -190,7 +191,7 @@ CLOSING_BELOW, CLOSING_ABOVE = 23.0, 15.0
 # No feature of any law or kernel in the certified box lies further out than this in log-odds.
 _FAR = 3e5
 # Node spacings of a grid shared by many rows: relative error exp(-pi^2/h0) and exp(-2 pi^2/h1^2),
-# about 1e-7 at refinement 1 and 1e-14 at refinement 2.
+# about 1e-7 at refinement 1 and 1e-11 at refinement 1.5.
 _H0, _H1 = 0.6, 1.1
 # Gregory's end corrections (Abramowitz & Stegun 25.4.16-18), through seventh differences.
 _GREGORY = (1 / 12, 1 / 24, 19 / 720, 3 / 160, 863 / 60480, 275 / 24192, 33953 / 3628800)
@@ -270,26 +271,35 @@ def find_window(
     return jax.lax.stop_gradient(low), jax.lax.stop_gradient(high)
 
 
+class Reach(NamedTuple):
+    """The most successes and the most failures of any kernel p^s (1-p)^f that a grid must resolve."""
+
+    successes: int
+    failures: int
+
+
 @functools.cache
-def shared_grid(attempts: int, refinement: int = 1) -> tuple[np.ndarray, ...]:
-    """Nodes in log-odds on which every kernel p^s (1-p)^f with s + f <= ``attempts`` is exact.
+def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]:
+    """Nodes in log-odds on which every kernel p^s (1-p)^f within ``reach`` is exact.
 
     Returns the nodes w, the logs of their weights, and log x and log(1-x) at them.
 
-    A kernel is of width 1 in log-odds where few successes or failures are expected, and of width
-    1/sqrt(n p (1-p)) where many are. So the nodes are equally spaced in X,
+    A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
+    are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p, hence at most
+    K = 1/(1/(S (1-p)) + 1/(F p)) for s <= S, f <= F. So the nodes are equally spaced in X,
 
-        dX/dw = sqrt(1/h0^2 + n p (1-p)/h1^2),    p = 1/(1 + e^-w),
+        dX/dw = sqrt(1/h0^2 + K/h1^2),    p = 1/(1 + e^-w),
 
     analytic in the strip |Im w| < pi/2, and the trapezoid rule in X keeps its exponential
-    convergence. About 100 nodes serve n = 100; their number grows as sqrt(n).
+    convergence. About 80 nodes serve 100 attempts; their number grows as the root of min(S, F).
     """
     h0, h1 = _H0 / refinement, _H1 / refinement
-    low, high = -math.log(attempts) - 13.0, math.log(attempts) + 9.0
+    most_s, most_f = max(reach.successes, 1), max(reach.failures, 1)
+    low, high = -math.log(most_f) - 13.0, math.log(most_s) + 9.0
 
     def density(w: np.ndarray) -> np.ndarray:
-        pq = 1 / (2 + 2 * np.cosh(w))
-        return np.sqrt(1 / h0**2 + attempts * pq / h1**2)
+        curvature = 1 / ((1 + np.exp(w)) / most_s + (1 + np.exp(-w)) / most_f)
+        return np.sqrt(1 / h0**2 + curvature / h1**2)
 
     # X on a fine grid by Gauss-Legendre in each cell, exact to rounding; then Newton for the nodes
     x, weight = np.polynomial.legendre.leggauss(10)
@@ -297,8 +307,7 @@ def shared_grid(attempts: int, refinement: int = 1) -> tuple[np.ndarray, ...]:
     half = 0.5 * (edges[1] - edges[0])
     cells = half * density(edges[:-1, None] + half * (1 + x)) @ weight
     cumulative = np.concatenate([[0.0], np.cumsum(cells)])
-    # an odd number of nodes, so that every second one is the same rule at half the resolution
-    nodes = 2 * math.ceil(cumulative[-1] / 2) + 1
+    nodes = math.ceil(cumulative[-1]) + 1
     targets = np.linspace(0.0, cumulative[-1], nodes)
     w = np.interp(targets, cumulative, edges)
     for _ in range(4):

@@ -9,9 +9,6 @@ file, the line, the value, and what was expected. Nothing is skipped, guessed or
 from __future__ import annotations
 
 import contextlib
-import csv
-import importlib.util
-import json
 import os
 import re
 import secrets
@@ -19,39 +16,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError, is_missing
+from lmpower.tables import Cells, Table, listed, open_table, picker
 
 T = TypeVar("T")
-Cells = tuple[Any, ...]
 
 ERRORS = ("raise", "exclude", "fail")
 OUTCOMES = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
-SUFFIXES = (".csv", ".jsonl", ".parquet")
-PARQUET_READERS: tuple[Literal["pyarrow", "polars"], ...] = ("pyarrow", "polars")
 WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
 CHUNK = 256  # rows turned into columns at a time: too few at once to wake the garbage collector
-LONGEST_CELL = 2**31 - 1  # model answers pass the csv module's own limit of 131,072 characters
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows that can be read again and again, and what errors call them.
-
-    Attributes:
-        name: the file as given, or "the table".
-        columns: the columns there are.
-        read: a fresh pass over the rows, as tuples of the cells in the columns asked for.
-        place: what errors call the row of a 0-based index: "line 12".
-    """
-
-    name: str
-    columns: Sequence[str]
-    read: Callable[[Sequence[str]], Iterator[Cells]]
-    place: Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -96,7 +72,7 @@ def read_counts(
     """
     _check_choice("stopping", stopping, ("auto", *STOPPING))
     _check_choice("errors", errors, ERRORS)
-    table = _open(source)
+    table = open_table(source)
     group = _group_columns(by, table)
     if attempts in table.columns and successes in table.columns:
         labels = [problem] if problem in table.columns or problem != "problem" else []
@@ -106,7 +82,7 @@ def read_counts(
     else:
         raise CountsError(
             f"{table.name} has neither columns {attempts!r} and {successes!r} (one row a problem) "
-            f"nor {success!r} (one row an attempt); its columns are {_listed(table.columns)}"
+            f"nor {success!r} (one row an attempt); its columns are {listed(table.columns)}"
         )
     return _split(table, tally, stopping)
 
@@ -114,7 +90,7 @@ def read_counts(
 def choose_group(groups: dict[str, Counts], name: str) -> Counts:
     """The counts of one group, or an error that lists the groups there are."""
     if name not in groups:
-        raise CountsError(f"there is no group {name!r}; the groups are {_listed(groups)}")
+        raise CountsError(f"there is no group {name!r}; the groups are {listed(groups)}")
     return groups[name]
 
 
@@ -175,7 +151,7 @@ def _split(table: Table, tally: Tally, stopping: str) -> dict[str, Counts]:
 
 
 def _counts(tally: Tally, entries: list[int], stopping: str) -> Counts:
-    pick = _picker(entries)
+    pick = picker(entries)
     labels = None if tally.problems is None else pick(tally.problems)
     given = "fixed" if stopping == "auto" else stopping
     counts = Counts(pick(tally.attempts), pick(tally.successes), labels, given)  # type: ignore[arg-type]
@@ -254,154 +230,11 @@ def _distinct(table: Table, items: Iterable[Any], gather: Callable[[Iterable[Any
         raise CountsError(message) from None
 
 
-# ---- from any source to a Table
-
-
-def _open(source: Any) -> Table:
-    if not isinstance(source, str | os.PathLike):
-        return _frame_table("the table", source)
-    path = Path(source)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise CountsError(f"cannot read {path}: its suffix must be one of {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        why = "it is a folder, not a file" if path.is_dir() else "there is no such file"
-        raise CountsError(f"cannot read {path}: {why}")
-    openers = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
-    return openers[suffix](path)
-
-
-def _csv_table(path: Path) -> Table:
-    columns = next(_csv_rows(path), [])
-    if not columns:
-        raise CountsError(f"{path} is empty")
-    if len(set(columns)) < len(columns):
-        raise CountsError(f"{path} has columns of equal name: {_listed(columns)}")
-
-    def read(names: Sequence[str]) -> Iterator[Cells]:
-        pick = _picker([columns.index(name) for name in names])
-        return map(pick, islice(_csv_rows(path), 1, None))
-
-    return Table(str(path), columns, read, lambda row: _csv_line(path, row + 1))
-
-
-def _csv_rows(path: Path) -> Iterator[list[str]]:
-    """The header and each row; blank lines are not rows."""
-    width = 0
-    with _csv_reader(path) as reader:
-        for cells in reader:
-            width = width or len(cells)
-            if len(cells) == width:
-                yield cells
-            elif cells:
-                message = f"{path}, line {reader.line_num}: {len(cells)} cells for {width} columns"
-                raise CountsError(message)
-
-
-def _csv_line(path: Path, row: int) -> str:
-    """Where a row starts: counted only when needed, as quoted cells may hold line breaks."""
-    line = 1
-    with _csv_reader(path) as reader:
-        for cells in reader:
-            if cells and row == 0:
-                break
-            row -= bool(cells)
-            line = reader.line_num + 1
-    return f"line {line}"
-
-
-@contextlib.contextmanager
-def _csv_reader(path: Path) -> Iterator[Any]:
-    limit = csv.field_size_limit(LONGEST_CELL)
-    try:
-        with _readable(path), open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            yield reader
-    except csv.Error as error:
-        raise CountsError(f"{path}, line {reader.line_num}: {error}") from None
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _json_table(path: Path) -> Table:
-    _, first = next(_json_records(path), (0, None))
-    if first is None:
-        raise CountsError(f"{path} is empty")
-
-    def read(names: Sequence[str]) -> Iterator[Cells]:
-        return (tuple(record.get(name) for name in names) for _, record in _json_records(path))
-
-    def place(row: int) -> str:
-        return f"line {next(islice(_json_records(path), row, None))[0]}"
-
-    return Table(str(path), list(first), read, place)
-
-
-def _json_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with _readable(path), open(path, encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                record = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise CountsError(f"{path}, line {line}: not JSON ({error.msg})") from None
-            if not isinstance(record, dict):
-                raise CountsError(f"{path}, line {line}: not a JSON object with named values")
-            yield line, record
-
-
-def _parquet_table(path: Path) -> Table:
-    import narwhals as nw
-
-    backend = next((b for b in PARQUET_READERS if importlib.util.find_spec(b)), None)
-    if backend is None:
-        raise CountsError(f"cannot read {path}: Parquet needs pip install 'lmpower[io]'")
-    try:
-        frame = nw.read_parquet(str(path), backend=backend)
-    except Exception as error:  # each backend has its own kinds
-        raise CountsError(f"cannot read {path} as Parquet: {error}") from None
-    return _frame_table(str(path), frame)
-
-
-def _frame_table(name: str, source: Any) -> Table:
-    import narwhals as nw
-
-    try:
-        frame = nw.from_native(source)
-    except TypeError:
-        raise CountsError(
-            f"cannot read counts from a {type(source).__name__}: give a path, or a table of "
-            f"pandas, Polars or PyArrow"
-        ) from None
-    rows = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    return Table(
-        name, rows.columns, lambda names: rows.select(*names).iter_rows(), lambda row: f"row {row}"
-    )
-
-
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise CountsError(f"cannot read {path}: it is not UTF-8 text (byte 0x{byte:02x})") from None
-    except OSError as error:
-        raise CountsError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _picker(keys: Sequence[int]) -> Callable[[Sequence[Any]], Cells]:
-    """`itemgetter`, but a tuple for one key too."""
-    get = itemgetter(*keys)
-    return get if len(keys) > 1 else lambda cells: (get(cells),)
-
-
 def _read(table: Table, names: Sequence[str]) -> Iterator[Cells]:
     for name in names:
         if name not in table.columns:
             raise CountsError(
-                f"{table.name} has no column {name!r}; its columns are {_listed(table.columns)}"
+                f"{table.name} has no column {name!r}; its columns are {listed(table.columns)}"
             )
     return table.read(names)
 
@@ -414,14 +247,23 @@ def _group_columns(by: str | Sequence[str] | None, table: Table) -> list[str]:
 
 def _check_choice(name: str, given: str, allowed: Sequence[str]) -> None:
     if given not in allowed:
-        raise CountsError(f"{name} must be one of {_listed(allowed)}; got {given!r}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(str(name) for name in names)
+        raise CountsError(f"{name} must be one of {listed(allowed)}; got {given!r}")
 
 
 # ---- writing
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse now what could not be written later, by writing an empty file beside it for a moment.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise ValueError(f"cannot write {os.fspath(path)}: it is a folder")
+    with _beside(path, target) as temporary:
+        temporary.touch(exist_ok=False)
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
@@ -436,11 +278,18 @@ def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         ValueError: if that cannot be done; whatever was there before stays as it was.
     """
     target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}")
-    try:
+    with _beside(path, target) as temporary:
         with open(temporary, "xb") as file:
             file.write(data)
         os.replace(temporary, target)
+
+
+@contextlib.contextmanager
+def _beside(path: str | os.PathLike[str], target: Path) -> Iterator[Path]:
+    """A name for a temporary file in the target's folder, gone afterwards whatever happens."""
+    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}")
+    try:
+        yield temporary
     except OSError as error:
         raise ValueError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
     finally:

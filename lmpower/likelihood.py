@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, Points
-from lmpower.integrals import log1mexp
+from lmpower.integrals import Reach, log1mexp
 from lmpower.precision import float64_on_host
 
 D = TypeVar("D", bound=Difficulty)
@@ -48,15 +48,15 @@ class Expansion(NamedTuple):
 
 
 def log_moments_on_points(
-    difficulty: Difficulty, rows: Rows, attempts: int, refinement: int = 1
+    difficulty: Difficulty, rows: Rows, reach: Reach, refinement: float = 1.0
 ) -> Float[Array, " R"]:
-    """log_moment of every row on one shared grid; ``attempts`` bounds the rows' attempts."""
-    kernel, peak = _kernel(difficulty.points(attempts, refinement), rows)
+    """log_moment of every row on one shared grid; ``reach`` bounds the rows."""
+    kernel, peak = _kernel(difficulty.points(reach, refinement), rows)
     return jnp.log(jnp.sum(kernel, axis=-1)) + peak
 
 
 def expand(
-    template: D, theta: Float[Array, " D"], rows: Rows, attempts: int, refinement: int = 1
+    template: D, theta: Float[Array, " D"], rows: Rows, reach: Reach, refinement: float = 1.0
 ) -> Expansion:
     """Value, gradient, Hessian and scores of the log-likelihood at search coordinates ``theta``.
 
@@ -71,7 +71,7 @@ def expand(
     """
 
     points, slope, bend = _two_derivatives(
-        lambda t: template.from_search(t).points(attempts, refinement), theta
+        lambda t: template.from_search(t).points(reach, refinement), theta
     )
     size, weight = theta.shape[0], rows.weight
     phi = (rows.successes, rows.failures, jnp.ones_like(rows.failures))

@@ -24,8 +24,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 RUNNING, CONVERGED, STALLED = 0, 1, 2
 
-# A full Newton step that promises less than this (in nats) is not worth taking.
+# A full Newton step that promises less than this (in nats) is not worth taking; nor, while looking
+# for the neighbourhood of a maximum only, one that promises less than the second.
 TOLERANCE = 1e-9
+ROUGH_TOLERANCE = 1e-3
 # No parameter moves by more than this in one step: a factor of e^2 for one searched in logs.
 _LONGEST_STEP = 2.0
 _MOST_DAMPING = 1e10
@@ -65,12 +67,13 @@ def ascend(
     lower: Float[Array, " D"],
     upper: Float[Array, " D"],
     most_steps: int,
+    tolerance: float = TOLERANCE,
 ) -> Ascent:
     """Go on until converged or stalled, or for ``most_steps`` more steps."""
     end = state.steps + most_steps
     return jax.lax.while_loop(
         lambda s: (s.status == RUNNING) & (s.steps < end),
-        lambda s: _step(surface, s, lower, upper),
+        lambda s: _step(surface, s, lower, upper, tolerance),
         state,
     )
 
@@ -82,14 +85,16 @@ def free_coordinates(state: Ascent, lower: Array, upper: Array) -> Bool[Array, "
     return ~(held_low | held_high)
 
 
-def _step(surface: Surface, state: Ascent, lower: Array, upper: Array) -> Ascent:
+def _step(
+    surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance: float
+) -> Ascent:
     free = free_coordinates(state, lower, upper)
     gradient = jnp.where(free, state.gradient, 0.0)
     curvature = masked(-state.hessian, free)
 
     newton = solve_positive(curvature, gradient)
     promise = 0.5 * gradient @ newton
-    converged = (promise < TOLERANCE) & jnp.isfinite(state.value)
+    converged = (promise < tolerance) & jnp.isfinite(state.value)
 
     scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
     step = solve_positive(curvature + state.damping * jnp.diag(scale), gradient)

@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmpower.binomial import log_choose, stirling_remainder
 from lmpower.counts import (
     Counts,
     CountsError,
     RepeatedProblemError,
     Rows,
-    log_choose,
     stack_rows,
-    stirling_remainder,
 )
 from lmpower.io import read_counts
 

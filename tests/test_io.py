@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lmpower.io
+import lmpower.tables
 from lmpower.counts import CountsError
 from lmpower.io import choose_group, read_counts, write_bytes_atomically, write_text_atomically
 
@@ -436,7 +436,7 @@ def test_files_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def denied(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(lmpower.io, "open", denied, raising=False)
+    monkeypatch.setattr(lmpower.tables, "open", denied, raising=False)
     assert refused(path) == f"cannot read {path}: Permission denied"
 
 

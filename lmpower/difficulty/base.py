@@ -31,6 +31,7 @@ from lmpower.integrals import (
     CLOSING_ABOVE,
     CLOSING_BELOW,
     DROP,
+    Reach,
     find_window,
     gauss_legendre,
     log1mexp,
@@ -128,8 +129,8 @@ class Difficulty(abc.ABC):
         """Exponent and log prefactor of the power law of -log pass@k, or nan where there is none."""
 
     @abc.abstractmethod
-    def points(self, attempts: int, refinement: int = 1) -> Points:
-        """The law as points that serve every row of up to ``attempts`` attempts at once."""
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+        """The law as points that serve every kernel within ``reach`` at once."""
 
     @abc.abstractmethod
     def to_search(self) -> Float[Array, " D"]:
@@ -205,13 +206,20 @@ def _mapped(function: Callable[..., Any], batched: bool) -> Callable[..., Any]:
     return jax.jit(each)
 
 
+def log_success(k: Array, log_p: Array, log_q: Array) -> Array:
+    """log [1 - (1-p)^k], which is log(k p) where k p is tiny, also where p itself underflows."""
+    faint = jnp.log(k) + log_p < -40.0
+    chance = -jnp.expm1(jnp.where(faint, -1.0, k * log_q))
+    return jnp.where(faint, jnp.log(k) + log_p, jnp.log(chance))
+
+
 class Continuous(Difficulty):
     """A law of p = c x whose x in (0, 1) has a density that decays exponentially in logit x."""
 
     @property
     def log_scale(self) -> Float[Array, ""]:
         """log c, where p = c x; 0 unless scaled."""
-        return jnp.zeros(())
+        return jnp.zeros_like(jax.tree.leaves(self)[0])
 
     @property
     @abc.abstractmethod
@@ -254,14 +262,17 @@ class Continuous(Difficulty):
         """
         s, f = _floats(successes, failures)
         bottom, top, saturated = self._closing_points(s, f)
-        direct = self._log_integral(
-            lambda log_p, log_q: s[..., None] * log_p + f[..., None] * log_q,
+        # c^s is taken out: inside, its curvature would be a difference of squares of s
+        log_c = self.log_scale
+        direct = s * log_c + self._log_integral(
+            lambda log_p, log_q: s[..., None] * (log_p - log_c) + f[..., None] * log_q,
             jnp.where(s == 0, bottom, -jnp.inf),
             top,
+            jnp.minimum(f, 2.0),
         )
         tries = jnp.where(f == 0, 1.0, f)[..., None]
         log_pass = self._log_integral(
-            lambda log_p, log_q: jnp.log(-jnp.expm1(tries * log_q)), -jnp.inf, saturated
+            lambda log_p, log_q: log_success(tries, log_p, log_q), -jnp.inf, saturated
         )
         rarely = log_pass < -0.7
         almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
@@ -312,13 +323,10 @@ class Continuous(Difficulty):
         low, high = jax.lax.fori_loop(0, 60, halve, (-reach, reach))
         return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
 
-    def points(self, attempts: int, refinement: int = 1) -> Points:
-        """The law on the grid that resolves every kernel of up to ``attempts`` attempts.
-
-        Here log(1-p) need be exact to rounding in itself only, not relative to a tiny p.
-        """
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+        """The law on the grid that resolves every kernel within ``reach``."""
         dtype = jnp.result_type(self.to_search())
-        grid = shared_grid(attempts, refinement)
+        grid = shared_grid(reach, refinement)
         w, log_weight, log_x, log_y = (jnp.asarray(part, dtype) for part in grid)
         ends, log_reach = self._ends(w[0], w[-1])
         # the density at either end, times its reach, is the mass beyond
@@ -327,9 +335,7 @@ class Continuous(Difficulty):
         )
         log_x_ends, log_y_ends = log_sides(ends)
         log_x, log_y = _enclose(log_x, log_x_ends), _enclose(log_y, log_y_ends)
-        log_c = self.log_scale
-        log_q = jnp.log(-jnp.expm1(log_c) + jnp.exp(log_c) * jnp.exp(log_y))
-        return Points(log_c + log_x, log_q, log_weight)
+        return Points(*self.log_pq(log_x, log_y), log_weight)
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
@@ -347,19 +353,36 @@ class Continuous(Difficulty):
         return jax.lax.stop_gradient((bottom, top, saturated))
 
     def _log_integral(
-        self, log_kernel: Callable[[Array, Array], Array], bottom: Array, top: Array
+        self,
+        log_kernel: Callable[[Array, Array], Array],
+        bottom: Array,
+        top: Array,
+        tilt: Array | float = 0.0,
     ) -> Array:
-        """log E_F[kernel]; bottom = -inf says that the kernel itself dies out towards p = 0."""
+        """log E_F[kernel]; bottom = -inf says that the kernel itself dies out towards p = 0.
+
+        Two derivatives of (1-p)^f in log c bring two factors 1/(1-p): the window is that of
+        kernel/(1-p)^tilt, so that it holds what they weigh as well.
+        """
         bottom = jnp.broadcast_to(jnp.asarray(bottom, top.dtype), top.shape)
 
         def log_f(w: Array) -> Array:
             x_y = log_sides(w)
             return log_kernel(*self.log_pq(*x_y)) + self.log_density(*x_y)
 
-        low, high = find_window(log_f, jnp.maximum(bottom, -1e9), top)
+        tilt = jnp.asarray(tilt)[..., None]
+
+        def tilted(w: Array) -> Array:
+            x_y = log_sides(w)
+            log_p, log_q = self.log_pq(*x_y)
+            return log_kernel(log_p, log_q) + self.log_density(*x_y) - tilt * log_q
+
+        low, high = find_window(tilted, jnp.maximum(bottom, -1e9), top)
         # an end that lies where the integrand has died out needs no closing
         open_ends = low <= bottom, high >= top
         w, log_weight = trapezoid(low, high, *open_ends)
+        # (a place where every derivative is finite stands in for it)
+        low, high = jnp.where(open_ends[0], low, -40.0), jnp.where(open_ends[1], high, 40.0)
         ends, log_reach = self._ends(low, high)
         log_mass = self.log_density(*log_sides(jnp.stack([low, high], -1))) + log_reach
         log_mass = jnp.where(jnp.stack(open_ends, -1), log_mass, -jnp.inf)
@@ -372,7 +395,7 @@ class Continuous(Difficulty):
         reach_low = self.log_reach_below(*log_sides(low))
         reach_high = self.log_reach_above(*log_sides(high))
         # a tail of local rate r = 1/reach, x^r, has its mean at x r/(1+r)
-        w = [low - jnp.log1p(jnp.exp(reach_low)), high + jnp.log1p(jnp.exp(reach_high))]
+        w = [low - jax.nn.softplus(reach_low), high + jax.nn.softplus(reach_high)]
         return jnp.stack(w, -1), jnp.stack([reach_low, reach_high], -1)
 
 

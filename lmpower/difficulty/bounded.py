@@ -8,14 +8,15 @@ every problem is at least as easy as its lower end, and failure falls exponentia
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Self
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box
-from lmpower.integrals import find_window, gauss_legendre, log_sum_exp
+from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box, log_success
+from lmpower.integrals import Reach, find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
 
 
@@ -175,7 +176,7 @@ class Reciprocal(Difficulty):
         direct = mean_log(
             lambda y: s[..., None] * y + f[..., None] * jnp.log1p(-jnp.exp(y))
         )
-        log_pass = mean_log(lambda y: jnp.log(-jnp.expm1(tries * jnp.log1p(-jnp.exp(y)))))
+        log_pass = mean_log(lambda y: log_success(tries, y, jnp.log1p(-jnp.exp(y))))
         rarely = log_pass < -0.7
         complement = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
         value = jnp.where((s == 0) & rarely, complement, direct)
@@ -204,9 +205,9 @@ class Reciprocal(Difficulty):
         nothing = jnp.full_like(self.low, jnp.nan)
         return Tail(nothing, nothing, jnp.zeros_like(self.low))
 
-    def points(self, attempts: int, refinement: int = 1) -> Points:
-        """Gauss-Legendre over log p, enough for the narrowest kernel of width 1/sqrt(attempts)."""
-        nodes = refinement * (64 + 8 * round(attempts**0.5))
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+        """Gauss-Legendre over log p, enough for the narrowest kernel."""
+        nodes = math.ceil(refinement * (64 + 8 * sum(reach) ** 0.5))
         y, log_weight = gauss_legendre(jnp.log(self.low), jnp.log(self.high), nodes)
         return Points(y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low)))
 

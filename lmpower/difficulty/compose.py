@@ -15,13 +15,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box
-from lmpower.integrals import log1mexp, log_sum_exp
+from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
 # log p of a problem that is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf
 _NEVER = -1e30
 # the smallest share of unsolvable problems a fit looks at: it costs no data set 1e-6 nats against 0
 _LEAST_SHARE = 1e-9
+# the largest alpha and beta of a scaled law that a fit looks at: 1e4
+_MOST_LOG = math.log(1e4)
 
 
 @jax.tree_util.register_dataclass
@@ -80,7 +82,10 @@ class Scaled(Continuous):
 
     @property
     def box(self) -> Box:
-        return self.base.box + in_box(c=(1e-6, 1.0))
+        # c carries the scale: a larger beta would only say the same again
+        base = self.base.box
+        upper = (min(high, _MOST_LOG) for high in base.upper)
+        return base._replace(upper=tuple(upper)) + in_box(c=(1e-6, 1.0))
 
     def starts(self, summary: Summary) -> Float[Array, "S D"]:
         # c = 1, c near the easiest problem, and one between
@@ -144,9 +149,9 @@ class ZeroInflated(Difficulty):
         tail = self.base.tail()
         return tail._replace(floor=tail.floor - jnp.log1p(-self.pi0))
 
-    def points(self, attempts: int, refinement: int = 1) -> Points:
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
         """The base's points and one at p = 0."""
-        base = self.base.points(attempts, refinement)
+        base = self.base.points(reach, refinement)
         one = jnp.ones_like(base.log_p[:1])
         return Points(
             jnp.concatenate([base.log_p, _NEVER * one]),
@@ -254,9 +259,9 @@ class Mixture(Difficulty):
             floor=-jnp.log(solvable),
         )
 
-    def points(self, attempts: int, refinement: int = 1) -> Points:
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
         """All components' points, each with its weight."""
-        clouds = [part.points(attempts, refinement) for part in self.components]
+        clouds = [part.points(reach, refinement) for part in self.components]
         weighted = [
             cloud._replace(log_weight=cloud.log_weight + jnp.log(weight))
             for cloud, weight in zip(clouds, self.weights, strict=True)

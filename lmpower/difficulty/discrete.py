@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import Box, Difficulty, Points, Summary, Tail
-from lmpower.integrals import log_sum_exp
+from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
 # log 0 for a point at p = 0, finite so that 0 * log 0 = 0
@@ -75,7 +75,7 @@ class Discrete(Difficulty):
         never = jnp.sum(jnp.where(self.p == 0, self.weights, 0.0))
         return Tail(nothing, nothing, -jnp.log1p(-never))
 
-    def points(self, attempts: int, refinement: int = 1) -> Points:
+    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
         """Itself."""
         return self._cloud
 

@@ -1,0 +1,174 @@
+"""What may be typed after ``lmpower``: commands, options, and what each value must be.
+
+The standard library is all this needs, so that ``lmpower --help`` comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+DESCRIPTION = """\
+Forecast pass@k from the attempts and successes of each problem.
+
+  lmpower demo
+  lmpower fit counts.csv --by model
+  lmpower forecast counts.csv --by model --k 100,1000,10000 --plot forecast.png
+"""
+
+KS = (1, 10, 100, 1_000, 10_000)
+WINDOW = (1, 10_000)  # that of the published window slopes
+LEVEL = 0.9
+LARGEST_K = 2**53
+LINE_KS = ("published-101", "log-100")
+PICTURES = (".png", ".pdf", ".svg")
+
+MISSING = {
+    "raise": "refuse the file",
+    "exclude": "leave such attempts out",
+    "fail": "count them as failures",
+}
+
+Command = Callable[[argparse.Namespace], None]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses by ValueError, whose one line is told like that of any other; full names only."""
+
+    def __init__(self, **options: Any) -> None:
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(**options, allow_abbrev=False, formatter_class=layout)
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+def command_line(demo: Command, fit: Command, forecast: Command) -> argparse.ArgumentParser:
+    """The parser; ``run`` of what it parses is the command to call with it."""
+    parser = _Parser(prog="lmpower", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"lmpower {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    helped = {
+        "demo": (demo, "an example that ships with lmpower, next to its truth"),
+        "fit": (fit, "the law of problem difficulty, and both exponents"),
+        "forecast": (forecast, "pass@k at budgets not yet spent"),
+    }
+    parsers = {}
+    for name, (run, meaning) in helped.items():
+        command = commands.add_parser(name, help=meaning, description=f"{meaning}.".capitalize())
+        command.set_defaults(run=run)
+        parsers[name] = command
+        command.add_argument(
+            "--plot", type=Path, metavar="FILE", help=f"also draw it ({', '.join(PICTURES)})"
+        )
+    for name in ("fit", "forecast"):
+        _add_options(parsers[name])
+    parsers["forecast"].add_argument(
+        "--k", type=_ks, default=KS, metavar="K,K", help="budgets (default: 1,10,100,1000,10000)"
+    )
+    parsers["forecast"].add_argument(
+        "--problems",
+        choices=("same", "new"),
+        default="same",
+        help="forecast these problems, given what was seen, or new ones (default: same)",
+    )
+    parsers["demo"].set_defaults(
+        k=KS, problems="new", stopping="auto", family="beta", level=LEVEL, window=WINDOW,
+        line_ks=LINE_KS[0],
+    )  # fmt: skip
+    return parser
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("file", type=Path, metavar="FILE", help="counts as .csv, .jsonl or .parquet")
+    add("--by", metavar="COLUMN", help="one fit for each value of this column, or of several: a,b")
+    add("--group", action="append", metavar="NAME", help="only this group; may be repeated")
+    add("--family", default="beta", help="such as beta, scaled-kumaraswamy (default: beta)")
+    add("--level", type=_level, default=LEVEL, help="coverage of intervals (default: 0.9)")
+    add("--json", action="store_true", help="print one JSON array of records instead of tables")
+    add(
+        "--window",
+        type=_window,
+        default=WINDOW,
+        metavar="LOW,HIGH",
+        help="k between which the window slope is taken (default: 1,10000)",
+    )
+    add(
+        "--line-ks",
+        choices=LINE_KS,
+        default=LINE_KS[0],
+        help=f"k the straight line goes through (default: {LINE_KS[0]})",
+    )
+    add(
+        "--stopping",
+        choices=("auto", "fixed", "on_success", "adaptive"),
+        default="auto",
+        help="what decided the number of attempts (default: auto, which looks at the counts)",
+    )
+    add(
+        "--errors",
+        choices=tuple(MISSING),
+        default="raise",
+        help="attempts without an outcome: "
+        + ", ".join(f"{name}: {what}" for name, what in MISSING.items())
+        + " (default: raise)",
+    )
+    for name, meaning in (
+        ("problem", "problem labels"),
+        ("attempts", "attempts on a problem"),
+        ("successes", "successes on it"),
+        ("success", "the outcome of an attempt, where each row is one"),
+    ):
+        add(
+            f"--{name}-column",
+            default=name,
+            metavar="COLUMN",
+            help=f"{meaning} (default: {name})",
+        )
+
+
+def _version() -> str:
+    from lmpower import __version__
+
+    return __version__
+
+
+def _ks(text: str) -> tuple[int, ...]:
+    """Budgets in the order given, each once."""
+    return tuple(dict.fromkeys(_whole_numbers(text)))
+
+
+def _window(text: str) -> tuple[int, int]:
+    ks = _whole_numbers(text)
+    if len(ks) != 2 or ks[0] >= ks[1]:
+        raise argparse.ArgumentTypeError(f"must be LOW,HIGH with LOW below HIGH; got {text!r}")
+    return ks[0], ks[1]
+
+
+def _whole_numbers(text: str) -> list[int]:
+    numbers = []
+    for word in re.split(r"\s*,\s*|\s+", text.strip()):
+        try:
+            value = float(word)
+        except ValueError:
+            value = 0.0
+        if not (1 <= value <= LARGEST_K and value == int(value)):
+            raise argparse.ArgumentTypeError(
+                f"k must be whole numbers from 1 to 2**53 with commas between; got {text!r}"
+            )
+        numbers.append(int(value))
+    return numbers
+
+
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, such as 0.9; got {text!r}")
+    return level

@@ -1,0 +1,322 @@
+"""The shell: counts in a file, tables or JSON or a picture out.
+
+Everything that can be refused is refused before any work starts, in one line and with exit code 2.
+The command line itself needs the standard library alone, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmpower.arguments import LINE_KS, PICTURES, command_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lmpower.baseline import Line
+    from lmpower.counts import Counts
+    from lmpower.fit import Fit
+    from lmpower.report import Curve, Study
+
+REFUSED = 2
+INTERRUPTED = 130  # as a shell reports SIGINT
+PIPE_CLOSED = 141  # and SIGPIPE
+
+SPELLINGS = {r"\berrors='(\w+)'": r"--errors \1", r"\bwith by=": "with --by"}
+DRAWN_KS = 61  # budgets along a drawn curve
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code comes back, except that --help and --version exit."""
+    try:
+        try:
+            args = command_line(_demo, _fit, _forecast).parse_args(argv)
+            args.run(args)
+        finally:  # while errors in writing can still be told
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _discard_stdout()
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        print("lmpower: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"lmpower: {_for_the_shell(str(error))}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_stdout()
+        return REFUSED
+    return 0
+
+
+def _for_the_shell(message: str) -> str:
+    """In one line, with arguments of Python functions under the names they have here."""
+    for python, shell in SPELLINGS.items():
+        message = re.sub(python, shell, message)
+    return " ".join(message.split())
+
+
+def _discard_stdout() -> None:
+    # what is still buffered would raise once more when Python closes the stream at exit
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# ---- the commands
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from lmpower import report
+    from lmpower.datasets import EXAMPLE_MODELS, example, example_truth
+
+    _require_picture(args.plot)
+    groups = {model: example(model) for model in EXAMPLE_MODELS}
+    truths = {model: example_truth(model) for model in EXAMPLE_MODELS}
+    with _progress(3 + bool(args.plot)) as step:
+        study = _study(groups, args, step)
+        curves = _curves(study, args, step)
+        if args.plot:
+            _draw_forecast(study, curves, args.plot, step)
+    said = "Two made-up models on 128 problems, 100 attempts each, drawn from laws we know."
+    print(f"{said}\n\n{_study_text(study)}\n\nThe truth behind them:")
+    rows = []
+    for model, law in truths.items():
+        values = ", ".join(f"{name} = {float(v):g}" for name, v in law.parameters().items())
+        slope = float(_window_slope(law, study.window))
+        exponent = float(law.tail().exponent)
+        rows.append([model, values, report.number(exponent), report.number(slope)])
+    low, high = study.window
+    heads = ["group", "law", "tail\nexponent", f"window slope\nk={low:,}..{high:,}"]
+    print(report.aligned(heads, rows, text=(0, 1)))
+    print(
+        f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k), truths)}"
+    )
+    _say_drawn(args.plot)
+
+
+def _fit(args: argparse.Namespace) -> None:
+    from lmpower import report
+
+    groups = _groups(args)
+    with _progress(2 + bool(args.plot)) as step:
+        study = _study(groups, args, step)
+        if args.plot:
+            _draw_difficulty(study, args.plot, step)
+    if args.json:
+        print(report.as_json(report.fit_records(study)))
+        _explain_missing_lines(study)
+    else:
+        print(_study_text(study))
+        _say_drawn(args.plot)
+
+
+def _forecast(args: argparse.Namespace) -> None:
+    from lmpower import report
+
+    groups = _groups(args)
+    with _progress(3 + bool(args.plot)) as step:
+        study = _study(groups, args, step, exponents=not args.json)
+        curves = _curves(study, args, step)
+        if args.plot:
+            _draw_forecast(study, curves, args.plot, step)
+    if args.json:
+        print(report.as_json(report.forecast_records(study, _asked(curves, args.k))))
+    else:
+        print(_study_text(study))
+        print(f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k))}")
+        _say_drawn(args.plot)
+
+
+def _study_text(study: Study) -> str:
+    from lmpower import report
+
+    return f"{report.counts_table(study)}\n\nFit: {study.family}\n{report.fit_table(study)}"
+
+
+def _forecast_title(args: argparse.Namespace) -> str:
+    whose = {
+        "same": "of these same problems, given what was seen of them",
+        "new": "of new problems of the same kind",
+    }
+    return f"Forecast {whose[args.problems]}"
+
+
+def _say_drawn(path: Path | None) -> None:
+    if path is not None:
+        print(f"\nwrote {path}")
+
+
+def _explain_missing_lines(study: Study) -> None:
+    for name, line in study.lines.items():
+        if isinstance(line, str):
+            print(f"lmpower: group {name!r} has no line: {line}", file=sys.stderr)
+
+
+# ---- the work
+
+
+def _groups(args: argparse.Namespace) -> dict[str, Counts]:
+    """What the file holds of the groups asked for; everything refusable is refused in here."""
+    _require_picture(args.plot)
+    if args.group and args.by is None:
+        raise ValueError("--group needs --by, the column of group names")
+    from lmpower.difficulty.named import family_named
+    from lmpower.io import choose_group, read_counts
+
+    family_named(args.family)
+    groups = read_counts(
+        args.file,
+        by=args.by,
+        problem=args.problem_column,
+        attempts=args.attempts_column,
+        successes=args.successes_column,
+        success=args.success_column,
+        errors=args.errors,
+        stopping=args.stopping,
+    )
+    return {name: choose_group(groups, name) for name in args.group} if args.group else groups
+
+
+def _study(
+    groups: dict[str, Counts],
+    args: argparse.Namespace,
+    step: Callable[[str], None],
+    exponents: bool = True,
+) -> Study:
+    """Fits, and unless nobody will see them both exponents and the straight lines."""
+    import numpy as np
+
+    from lmpower.fit import fit_difficulty
+    from lmpower.profile import profile_interval
+    from lmpower.report import Study
+
+    step("fitting")
+    fit = fit_difficulty(list(groups.values()), args.family)
+    step("exponents")
+    unknown = np.full(len(groups), np.nan)
+    return Study(
+        groups=groups,
+        detected=args.stopping == "auto",
+        family=args.family,
+        fit=fit,
+        level=args.level,
+        exponent_interval=profile_interval(fit, args.level) if exponents else (unknown, unknown),
+        window=args.window,
+        window_slope=_window_slope(fit.difficulty, args.window) if exponents else unknown,
+        lines={name: _line(counts, args.line_ks) for name, counts in groups.items()},
+    )
+
+
+def _window_slope(difficulty: Any, window: tuple[int, int]) -> np.ndarray:
+    import numpy as np
+
+    from lmpower.scaling import window_slope
+
+    return np.asarray(window_slope(difficulty, *window))
+
+
+def _line(counts: Counts, line_ks: str) -> Line | str:
+    from lmpower.baseline import PUBLISHED_KS, fit_line, log_spaced_ks
+    from lmpower.counts import CountsError
+
+    if counts.stopping != "fixed":
+        return f"it needs attempts chosen in advance, and stopping is {counts.stopping}"
+    few = int(counts.attempts.min())
+    ks = PUBLISHED_KS if line_ks == LINE_KS[0] else log_spaced_ks(few)
+    try:
+        return fit_line(counts, ks)
+    except CountsError as error:
+        return str(error)
+
+
+def _curves(
+    study: Study, args: argparse.Namespace, step: Callable[[str], None]
+) -> dict[str, Curve]:
+    """Forecasts at the budgets asked for, and where a picture is wanted along its curves."""
+    import numpy as np
+
+    from lmpower.forecast import forecast_pass_at_k
+    from lmpower.report import Curve
+
+    step("forecasting")
+    ks = np.array(args.k)
+    if args.plot:
+        most = max(int(counts.attempts.max()) for counts in study.groups.values())
+        along = np.rint(np.geomspace(1, max(most, *args.k, 10), DRAWN_KS))
+        ks = np.unique(np.append(ks, along.astype(np.int64)))
+    none = np.full(len(ks), np.nan)
+    curves = {}
+    for g, (name, counts) in enumerate(study.groups.items()):
+        fit: Fit = study.fit[g]
+        curves[name] = Curve(ks, none, none, none, study.level, args.problems)
+        if fit.ok:
+            seen = forecast_pass_at_k(fit, ks, counts, problems=args.problems, level=study.level)
+            ends = np.asarray(seen.lower), np.asarray(seen.upper)
+            curves[name] = replace(
+                curves[name], pass_at_k=np.asarray(seen.pass_at_k), lower=ends[0], upper=ends[1]
+            )
+    return curves
+
+
+def _asked(curves: Mapping[str, Curve], ks: Sequence[int]) -> dict[str, Curve]:
+    return {name: curve.at(ks) for name, curve in curves.items()}
+
+
+@contextmanager
+def _progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """Names the step under way on a terminal; it takes seconds, most of them compilation."""
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=steps, leave=False, bar_format="{desc} [{n_fmt}/{total_fmt}] {elapsed}") as bar:
+
+        def step(name: str) -> None:
+            bar.update()
+            bar.set_description_str(f"lmpower: {name}")
+
+        yield step
+
+
+# ---- pictures
+
+
+def _require_picture(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix.lower() not in PICTURES:
+        raise ValueError(
+            f"cannot draw {path}: the suffix of a picture must be one of {', '.join(PICTURES)}"
+        )
+    from lmpower.io import require_writable
+
+    require_writable(path)
+
+
+def _draw_forecast(
+    study: Study, curves: Mapping[str, Curve], path: Path, step: Callable[[str], None]
+) -> None:
+    from lmpower.plot import plot_forecast, save_figure
+
+    step("drawing")
+    fits = {name: study.fit[g] for g, name in enumerate(study.groups)}
+    lines = {name: line for name, line in study.lines.items() if not isinstance(line, str)}
+    save_figure(plot_forecast(curves, study.groups, fits, lines), path)
+
+
+def _draw_difficulty(study: Study, path: Path, step: Callable[[str], None]) -> None:
+    from lmpower.plot import plot_difficulty, save_figure
+
+    step("drawing")
+    fits = {name: study.fit[g] for g, name in enumerate(study.groups)}
+    save_figure(plot_difficulty(fits, study.groups), path)

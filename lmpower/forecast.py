@@ -1,0 +1,315 @@
+"""pass@k at budgets not yet spent, for these problems or for new ones, with intervals.
+
+A forecast is one expectation, of what k attempts achieve on a problem of chance p,
+
+    g(p) = 1 - (1-p)^k            at least one succeeds: pass@k ("any");
+    g(p) = p^k                    all succeed: pass^k ("all");
+    g(p) = P(Bin(k, p) >= tau k)  at least a share tau: G-pass@k ("at_least"),
+
+under the difficulty F for a new problem, and under F given (s, f) for a problem already seen. On a cloud
+of points p_j that is a weighted mean of g(p_j), the weights being those of F times p_j^s (1-p_j)^f.
+
+Intervals are for log(-log(1 - g)), in which a power law is straight: the fit's covariance through the
+delta rule, and for *these* problems the spread of their own chances around the mean, which a fit
+known without error would leave.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from lmpower.counts import Counts, Rows
+from lmpower.difficulty.base import Difficulty, Points, over_batch
+from lmpower.fit import Fit, reach_of
+from lmpower.integrals import Reach
+from lmpower.passk import check_ks
+from lmpower.uncertainty import covariance
+
+METRICS = ("any", "all", "at_least")
+PROBLEMS = ("same", "new")
+# the grid of points, exact to 1e-11
+_REFINEMENT = 1.5
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What k attempts will achieve.
+
+    Attributes:
+        k: budgets, [K].
+        pass_at_k: the expected share of problems solved (or what ``metric`` says), [K] or [B, K].
+        lower, upper: ends of the interval, same shape; nan where no fit came with a covariance.
+        per_problem: the chance for each problem of the counts, [P, K]; None for new problems.
+        level: of the interval.
+        problems: "same" (those counted, given what was seen) or "new" (from the same difficulty).
+        metric, tau: as asked.
+    """
+
+    k: Float[np.ndarray, " K"]
+    pass_at_k: Float[np.ndarray, "*B K"]
+    lower: Float[np.ndarray, "*B K"]
+    upper: Float[np.ndarray, "*B K"]
+    per_problem: Float[np.ndarray, "P K"] | None
+    level: float = dataclasses.field(metadata={"static": True})
+    problems: str = dataclasses.field(metadata={"static": True})
+    metric: str = dataclasses.field(metadata={"static": True})
+    tau: float | None = dataclasses.field(default=None, metadata={"static": True})
+
+    @property
+    def neg_log(self) -> Float[np.ndarray, "*B K"]:
+        """-log pass@k, the quantity that falls as a power law."""
+        return -np.log(self.pass_at_k)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One record a budget, for JSON or a data frame."""
+        return [
+            {
+                "k": int(k),
+                "pass_at_k": float(estimate),
+                "lower": None if math.isnan(low) else float(low),
+                "upper": None if math.isnan(high) else float(high),
+                "level": self.level,
+                "problems": self.problems,
+                "metric": self.metric,
+            }
+            for k, estimate, low, high in zip(
+                self.k, self.pass_at_k, self.lower, self.upper, strict=True
+            )
+        ]
+
+    def summary(self) -> str:
+        """A small table: k, estimate, interval."""
+        what = {"any": "pass@k", "all": "pass^k", "at_least": f"G-pass@k ({self.tau})"}
+        lines = [f"{'k':>10}  {what[self.metric]:>10}  {self.level:.0%} interval"]
+        for row in self.to_dict():
+            ends = "" if row["lower"] is None else f"{row['lower']:.4f} to {row['upper']:.4f}"
+            lines.append(f"{row['k']:>10,}  {row['pass_at_k']:>10.4f}  {ends}")
+        return "\n".join(lines)
+
+
+def forecast_pass_at_k(
+    difficulty: Difficulty | Fit,
+    ks: ArrayLike,
+    counts: Counts | None = None,
+    *,
+    problems: str | None = None,
+    level: float = 0.9,
+    metric: str = "any",
+    tau: float | None = None,
+    replicates: Difficulty | Fit | None = None,
+) -> Forecast:
+    """Forecast pass@k, pass^k or G-pass@k at budgets ``ks``.
+
+    Args:
+        difficulty: a fit, which brings intervals; or any difficulty, or batch of them, which does not.
+        ks: whole budgets k >= 1, [K]. For a problem already seen they count from scratch: the chance
+            that k fresh attempts succeed, given what is known of p from those made.
+        counts: the problems already tried; needed for ``problems="same"``.
+        problems: "same" or "new"; by default "same" where there are counts.
+        level: of the interval, in (0, 1).
+        metric: "any", "all" or "at_least" (a share ``tau`` in (0, 1] of the k attempts).
+        replicates: a bootstrap (a batch of fits); intervals are then its percentiles instead of the
+            delta rule's.
+
+    Raises:
+        ValueError: for anything out of its range, naming the range.
+    """
+    ks = check_ks(ks).astype(np.float64)
+    problems = problems or ("new" if counts is None else "same")
+    _check(problems, level, metric, tau, counts)
+    law = difficulty.difficulty if isinstance(difficulty, Fit) else difficulty
+    rows = counts.rows() if counts is not None and problems == "same" else None
+    reach = _reach(rows, ks, metric)
+    mean = functools.partial(_mean, rows=rows, ks=ks, metric=metric, tau=tau, reach=reach)
+    single = not law.batch_shape
+    if rows is not None and not single:
+        raise ValueError("a forecast for the same problems takes one difficulty, not a batch")
+
+    estimate, miss, spread, each = _expectations(law, rows, ks, metric, tau, reach)
+    empty = np.full_like(estimate, np.nan)
+    lower, upper = empty, empty
+    if replicates is not None:
+        batch = replicates.difficulty if isinstance(replicates, Fit) else replicates
+        lower, upper = _percentiles(batch, mean, spread, miss, level)
+    elif isinstance(difficulty, Fit) and single and bool(difficulty.ok):
+        lower, upper = _delta(difficulty, mean, estimate, miss, spread, level)
+    per_problem = None
+    if each is not None and counts is not None:
+        per_problem = each[counts.row_of_problem]
+    return Forecast(
+        k=ks,
+        pass_at_k=estimate,
+        lower=lower,
+        upper=upper,
+        per_problem=per_problem,
+        level=float(level),
+        problems=problems,
+        metric=metric,
+        tau=tau,
+    )
+
+
+def _check(
+    problems: str, level: float, metric: str, tau: float | None, counts: Counts | None
+) -> None:
+    if problems not in PROBLEMS:
+        raise ValueError(f"problems must be 'same' or 'new', not {problems!r}")
+    if problems == "same" and counts is None:
+        raise ValueError("a forecast for the same problems needs their counts: pass counts=...")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), not {level}")
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}")
+    if metric == "at_least" and not (tau is not None and 0 < tau <= 1):
+        raise ValueError(f"metric='at_least' needs a share tau in (0, 1], not {tau}")
+    if metric != "at_least" and tau is not None:
+        raise ValueError(f"tau goes with metric='at_least' only, not with {metric!r}")
+
+
+def _reach(rows: Rows | None, ks: np.ndarray, metric: str) -> Reach:
+    """What the points must resolve: the rows' kernels times g^2."""
+    seen = Reach(0, 0) if rows is None else reach_of(rows)
+    most = 2 * math.ceil(np.max(ks))
+    return Reach(
+        seen.successes + (0 if metric == "any" else most),
+        seen.failures + (0 if metric == "all" else most),
+    )
+
+
+def _chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[Array, Array]:
+    """g at every point and 1 - g, [J, K], each without cancellation."""
+    log_p, log_q = points.log_p[:, None], points.log_q[:, None]
+    if metric == "any":
+        return -jnp.expm1(ks * log_q), jnp.exp(ks * log_q)
+    if metric == "all":
+        return jnp.exp(ks * log_p), -jnp.expm1(ks * log_p)
+    # P(Bin(k, p) >= m) = I_p(m, k - m + 1)
+    needed = jnp.ceil(jnp.asarray(tau) * ks - 1e-9)
+    p = jnp.exp(jnp.minimum(log_p, 0.0))
+    reached = jax.scipy.special.betainc(needed, ks - needed + 1, p)
+    return reached, jax.scipy.special.betainc(ks - needed + 1, needed, 1 - p)
+
+
+def _weights(points: Points, rows: Rows | None) -> Float[Array, "R J"]:
+    """The points' probabilities, given each row or (one row) given nothing."""
+    log_weight = points.log_weight[None]
+    if rows is not None:
+        log_weight = (
+            log_weight
+            + rows.successes[:, None] * points.log_p
+            + rows.failures[:, None] * points.log_q
+        )
+    return jax.nn.softmax(log_weight, axis=-1)
+
+
+def _mean(
+    law: Difficulty,
+    *,
+    rows: Rows | None,
+    ks: np.ndarray,
+    metric: str,
+    tau: float | None,
+    reach: Reach,
+) -> tuple[Array, Array]:
+    """The mean over problems of E g and of E (1 - g), [K]."""
+    points = law.points(reach, _REFINEMENT)
+    weights = _weights(points, rows)
+    share = jnp.ones(1) if rows is None else rows.weight / np.sum(rows.weight)
+    hit, miss = _chance(points, jnp.asarray(ks), metric, tau)
+    mixed = share @ weights
+    return mixed @ hit, mixed @ miss
+
+
+def _expectations(
+    law: Difficulty, rows: Rows | None, ks: np.ndarray, metric: str, tau: float | None, reach: Reach
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Mean g, mean 1 - g, the variance of the mean over these problems, and each row's own E g."""
+
+    def run(law: Difficulty) -> tuple[Array, ...]:
+        points = law.points(reach, _REFINEMENT)
+        weights = _weights(points, rows)
+        hit, miss = _chance(points, jnp.asarray(ks), metric, tau)
+        share = jnp.ones(1) if rows is None else rows.weight / np.sum(rows.weight)
+        each, each_miss = weights @ hit, weights @ miss
+        spread = jnp.zeros_like(each[0])
+        if rows is not None:
+            variance = jnp.maximum(weights @ hit**2 - each**2, 0.0)
+            spread = (share / np.sum(rows.weight)) @ variance
+        return share @ each, share @ each_miss, spread, each
+
+    estimate, miss, spread, each = over_batch(run, law)
+    return estimate, miss, spread, None if rows is None else each
+
+
+def _stretch(hit: np.ndarray, miss: np.ndarray) -> np.ndarray:
+    """log(-log(1 - g)), the scale of the intervals, from whichever of g and 1 - g is the smaller."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.where(hit < 0.5, -np.log1p(-hit), -np.log(miss)))
+
+
+def _shrink(stretched: np.ndarray) -> np.ndarray:
+    return -np.expm1(-np.exp(stretched))
+
+
+def _normal_quantile(level: float) -> float:
+    return float(jax.scipy.special.ndtri(jnp.float32(0.5 + level / 2)))
+
+
+def _delta(
+    fit: Fit, mean: Any, estimate: np.ndarray, miss: np.ndarray, spread: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the delta-rule interval on the stretched scale."""
+    with jax.enable_x64(True):
+        template = jax.tree.map(jnp.asarray, fit.difficulty)
+        theta = jnp.asarray(fit.theta)
+
+        def of_theta(theta: Array) -> Array:
+            return mean(template.from_search(theta))[0]
+
+        slope = np.asarray(jax.jit(jax.jacfwd(of_theta))(theta))  # [K, D]
+    variance = np.einsum("kd,de,ke->k", slope, covariance(fit), slope) + spread
+    return _interval(estimate, miss, np.sqrt(variance), level)
+
+
+def _interval(
+    estimate: np.ndarray, miss: np.ndarray, error: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    centre = _stretch(estimate, miss)
+    # a share of exactly 0 or 1 has no room on the stretched scale
+    room = np.isfinite(centre)
+    centre = np.where(room, centre, 0.0)
+    half = _normal_quantile(level) * np.where(room, error / _stretching(miss, centre), 0.0)
+    lower, upper = _shrink(centre - half), _shrink(centre + half)
+    return np.where(room, lower, estimate), np.where(room, upper, estimate)
+
+
+def _stretching(miss: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """dg / d log(-log(1 - g)) = (1 - g) (-log(1 - g))."""
+    return np.maximum(miss, 1e-300) * np.exp(centre)
+
+
+def _percentiles(
+    batch: Difficulty, mean: Any, spread: np.ndarray, miss: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles over replicates, each widened by the problems' own spread."""
+    hits, misses = over_batch(mean, batch)
+    centre = _stretch(1 - miss, miss)
+    centre = np.where(np.isfinite(centre), centre, 0.0)
+    own = np.sqrt(spread) / _stretching(miss, centre)
+    # 41 equally probable normal offsets stand for the spread: no random numbers are needed
+    offsets = np.asarray(jax.scipy.special.ndtri((jnp.arange(41) + 0.5) / 41))
+    stretched = _stretch(hits, misses)[:, None, :] + offsets[:, None] * own
+    flat = stretched.reshape(-1, stretched.shape[-1])
+    tail = (1 - level) / 2
+    lower, upper = np.nanquantile(flat, [tail, 1 - tail], axis=0)
+    return _shrink(lower), _shrink(upper)

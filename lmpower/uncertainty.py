@@ -1,0 +1,259 @@
+"""How far a fit could be off, read from its likelihood at the maximum.
+
+Three answers to one question. If the difficulty law is right, the search coordinates scatter with
+covariance (-H)^-1, H the Hessian. Whether it is right or not, they scatter with the sandwich
+H^-1 (sum_i g_i g_i^T) H^-1, g_i the gradient of problem i's own log-likelihood (Huber 1967, Proc.
+5th Berkeley Symp. 1, 221); where the two differ much, the law does not fit. And problem i moves the
+maximum by (-H)^-1 g_i when its weight goes up by one: its influence, from which both the
+infinitesimal jackknife and a differentiable fit follow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from lmpower.counts import Counts, Rows
+from lmpower.difficulty.base import Difficulty
+from lmpower.fit import (
+    _FINE,
+    _MOST_STEPS,
+    Fit,
+    _Lanes,
+    _penalty_table,
+    _surface,
+    reach_of,
+)
+from lmpower.integrals import Reach
+from lmpower.likelihood import expand, log_moments_on_points
+from lmpower.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
+from lmpower.precision import float64_on_host
+
+
+def covariance(fit: Fit) -> Float[np.ndarray, "*B D D"]:
+    """Covariance of the search coordinates if the law is right: (-H)^-1 at the maximum.
+
+    A coordinate held at a bound of its box by the gradient has zero rows and columns: given the
+    counts, the fit would not move it. Nan where the fit cannot be used or H is not negative
+    definite in the others.
+    """
+    free = free_of_bounds(fit)
+    both = free[..., :, None] & free[..., None, :]
+    eye = np.eye(free.shape[-1])
+    curvature = np.where(both, -fit.hessian, eye)
+    usable = np.asarray(fit.ok) & np.all(np.isfinite(curvature), axis=(-2, -1))
+    curvature = np.where(usable[..., None, None], curvature, eye)
+    usable = usable & (np.linalg.eigvalsh(curvature)[..., 0] > 0)
+    inverse = np.linalg.inv(np.where(usable[..., None, None], curvature, eye))
+    return np.where(usable[..., None, None], np.where(both, inverse, 0.0), np.nan)
+
+
+def sandwich(fit: Fit) -> Float[np.ndarray, "*B D D"]:
+    """Covariance of the search coordinates whatever the law: H^-1 (sum w g g^T) H^-1.
+
+    Problems, with all that was done to them, are taken to be independent draws.
+    """
+    return _spread(fit, influence(fit))
+
+
+def jackknife(fit: Fit) -> Float[np.ndarray, "*B D D"]:
+    """The infinitesimal jackknife: P/(P-1) sum_i (I_i - mean I)(I_i - mean I)^T, I the influences.
+
+    Leaving out problem i moves the maximum by about -I_i P/(P-1) (exactly, were it a mean: weights
+    then sum to P - 1), and Tukey's jackknife is (P-1)/P times the sum of those moves squared; hence
+    the factor. For an unpenalised fit inside of its box the mean influence is 0, and this is the
+    sandwich times P/(P-1).
+    """
+    each = influence(fit)
+    weight = fit.rows.weight
+    problems = np.sum(weight, axis=-1)[..., None, None]
+    mean = np.sum(weight[..., None] * each, axis=-2, keepdims=True) / problems
+    factor = problems / np.maximum(problems - 1, 1)
+    return np.asarray(_spread(fit, each - mean) * factor)
+
+
+def _spread(fit: Fit, each: np.ndarray) -> np.ndarray:
+    return np.asarray(np.einsum("...r,...rd,...re->...de", fit.rows.weight, each, each))
+
+
+_SPREADS = {"hessian": covariance, "sandwich": sandwich, "jackknife": jackknife}
+
+
+def standard_error(fit: Fit, kind: str = "hessian") -> Float[np.ndarray, "*B"]:
+    """Standard error of the tail exponent b, by the delta rule: sqrt(b'^T C b'), b' = db/dtheta.
+
+    Args:
+        fit: one fit or a batch.
+        kind: which covariance C: "hessian", "sandwich" or "jackknife".
+
+    Returns:
+        [*B]; 0 where the family fixes the exponent, nan where there is none or no usable fit.
+
+    Raises:
+        ValueError: for an unknown kind.
+    """
+    if kind not in _SPREADS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, _SPREADS))}, not {kind!r}")
+    slope = exponent_slope(fit)
+    return np.asarray(np.sqrt(np.einsum("...d,...de,...e->...", slope, _SPREADS[kind](fit), slope)))
+
+
+def exponent_slope(fit: Fit) -> Float[np.ndarray, "*B D"]:
+    """Derivative of the tail exponent in the search coordinates; nan where there is no exponent."""
+    theta = np.reshape(fit.theta, (-1, fit.theta.shape[-1]))
+    with jax.enable_x64(True):
+        exponent, slope = jax.tree.map(np.asarray, _exponent_and_slope(template_of(fit), theta))
+    return np.where(np.isnan(exponent)[:, None], np.nan, slope).reshape(fit.theta.shape)
+
+
+@jax.jit
+def _exponent_and_slope(template: Difficulty, theta: Array) -> tuple[Array, Array]:
+    return jax.vmap(jax.value_and_grad(lambda t: template.from_search(t).tail().exponent))(theta)
+
+
+def scores(fit: Fit) -> Float[np.ndarray, "*B R D"]:
+    """Gradient of each distinct row's own log-likelihood at the maximum, not times its weight.
+
+    0 for padding; nan where the fit cannot be used.
+    """
+    lanes = _as_batch(fit)
+    run = functools.partial(_scores, refinement=_FINE, width=lanes.rows.weight.shape[-1])
+    each = _programs(lanes)._chunked(run, lanes.rows, lanes.theta)
+    each = np.where(lanes.rows.weight[..., None] > 0, each, 0.0)
+    each = np.where(np.asarray(lanes.ok)[:, None, None], each, np.nan)
+    return np.asarray(each if fit.theta.ndim == 2 else each[0])
+
+
+@functools.partial(jax.jit, static_argnames=("reach", "refinement", "width"))
+def _scores(
+    template: Difficulty,
+    prior: Array,
+    rows: Rows,
+    theta: Array,
+    *,
+    reach: Reach,
+    refinement: float,
+    width: int,
+) -> Array:
+    def lane(rows: Rows, theta: Array) -> Array:
+        def moments(t: Array) -> Array:
+            return log_moments_on_points(template.from_search(t), rows, reach, refinement)
+
+        return cast(Array, jax.jacfwd(moments)(theta))
+
+    each = jax.vmap(lane)(rows, theta)
+    return jnp.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0)))
+
+
+def influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R D"]:
+    """d theta_hat / d weight_i = (-H)^-1 g_i: where the maximum goes as row i gains weight.
+
+    Args:
+        fit: one fit or a batch.
+        counts: what a single fit was made from, to have one line for each problem, [P, D].
+
+    Raises:
+        ValueError: for counts with a batch, or other counts than the fit's.
+    """
+    each: np.ndarray = np.einsum("...rd,...de->...re", scores(fit), covariance(fit))
+    return each if counts is None else each[_row_of_problem(fit, counts)]
+
+
+def exponent_influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R"]:
+    """d b_hat / d weight_i of the tail exponent b, for each row, or problem: see ``influence``."""
+    return np.asarray(np.einsum("...rd,...d->...r", influence(fit, counts), exponent_slope(fit)))
+
+
+def _row_of_problem(fit: Fit, counts: Counts) -> np.ndarray:
+    if fit.theta.ndim != 1:
+        raise ValueError("counts go with a single fit, not with a batch: take fit[i]")
+    own, mine = counts.rows(), fit.rows
+    size = own.weight.size
+    given = np.stack([own.successes, own.failures, own.weight])
+    fitted = np.stack([mine.successes, mine.failures, mine.weight])
+    if not np.array_equal(given, fitted[:, :size]) or np.any(fitted[2, size:]):
+        raise ValueError("these are not the counts that the fit was made from")
+    return np.asarray(counts.row_of_problem)
+
+
+def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
+    """The fit as a differentiable function of its rows' weights: weights [R] -> theta_hat [D].
+
+    It climbs from ``fit.theta``, so weights should be near the fit's own. Its derivative is that of
+    the implicit function grad l(theta_hat, w) = 0,
+
+        d theta_hat = (-H)^-1 sum_i g_i dw_i,
+
+    whatever path the climb took; coordinates held at a bound do not move. It can be differentiated
+    repeatedly, forward and backward, and works under ``jit`` and ``vmap``. NumPy weights are
+    computed in float64; JAX arrays keep their precision (float64 needs ``jax.enable_x64``).
+
+    Raises:
+        ValueError: for a batch.
+    """
+    if fit.theta.ndim != 1:
+        raise ValueError("maximiser takes a single fit, not a batch: take fit[i]")
+    template, rows = template_of(fit), fit.rows
+    reach = reach_of(rows)
+
+    prior = _penalty_table(template, fit.penalty)
+    constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
+
+    def setting(weights: Array) -> tuple[Rows, list[Array]]:
+        weighted = dataclasses.replace(rows, weight=cast(np.ndarray, weights))
+        as_given = functools.partial(jnp.asarray, dtype=weights.dtype)
+        return jax.tree.map(as_given, weighted), [as_given(x) for x in constants]
+
+    @jax.custom_jvp
+    def maximum(weights: Array) -> Array:
+        rows, (prior, lower, upper, theta) = setting(weights)
+        surface = _surface(template, prior, rows, reach, _FINE)
+        return ascend(surface, begin(theta), lower, upper, _MOST_STEPS).theta
+
+    @maximum.defjvp
+    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        theta = maximum(*primals)
+        rows, ((mean, precision), lower, upper, _) = setting(*primals)
+        there = expand(template, theta, rows, reach, _FINE)
+        gradient = there.gradient - precision * (theta - mean)
+        where = begin(theta)._replace(gradient=gradient)
+        free = free_coordinates(where, lower, upper)
+        pull = jnp.where(free, tangents[0] @ there.scores, 0.0)
+        return theta, solve_positive(masked(jnp.diag(precision) - there.hessian, free), pull)
+
+    return float64_on_host(lambda weights: maximum(jnp.asarray(weights)))
+
+
+# --- what the functions above and ``profile`` need of a fit ---
+
+
+def free_of_bounds(fit: Fit) -> Bool[np.ndarray, "*B D"]:
+    """The coordinates not held at a bound."""
+    lower, upper = (cast(Any, np.array(bound)) for bound in template_of(fit).box[:2])
+    # a fit has a theta and a gradient, and that is all that is looked at
+    return np.asarray(free_coordinates(cast(Ascent, fit), lower, upper))
+
+
+def template_of(fit: Fit) -> Difficulty:
+    """One difficulty of the fit's structure, whether it is a batch or not."""
+    if fit.theta.ndim == 1:
+        return fit.difficulty
+    return cast(Difficulty, jax.tree.map(lambda leaf: leaf[0], fit.difficulty))
+
+
+def _as_batch(fit: Fit) -> Fit:
+    if fit.theta.ndim == 2:
+        return fit
+    return cast(Fit, jax.tree.map(lambda leaf: np.asarray(leaf)[None], fit))
+
+
+def _programs(fit: Fit) -> _Lanes:
+    template = template_of(fit)
+    return _Lanes(fit.rows, template, _penalty_table(template, fit.penalty))

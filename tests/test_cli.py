@@ -1,0 +1,447 @@
+"""cli: what the shell prints, in numbers those of the library; and every refusal in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import lmpower
+import lmpower.cli
+import lmpower.fit
+import lmpower.forecast
+import lmpower.profile
+from lmpower.arguments import KS
+from lmpower.baseline import fit_line, log_spaced_ks
+from lmpower.cli import main
+from lmpower.counts import Counts
+from lmpower.datasets import example, example_truth
+from lmpower.fit import Fit, Status, fit_difficulty
+from lmpower.forecast import Forecast, forecast_pass_at_k
+from lmpower.passk import pass_at_k
+from lmpower.profile import profile_interval
+from lmpower.report import Study, aligned, as_json, fit_table, interval, number
+from lmpower.scaling import window_slope
+
+EXAMPLE = Path(lmpower.__file__).parent / "data" / "example.csv"
+FIT_KEYS = [
+    "group", "family", "params", "tail_exponent", "tail_exponent_lower", "tail_exponent_upper",
+    "window_slope", "window", "log_likelihood", "line", "status",
+]  # fmt: skip
+FORECAST_KEYS = ["group", "k", "pass_at_k", "lower", "upper", "level", "problems", "family"]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*argv: Any) -> Ran:
+        code = main([str(word) for word in argv])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+def in_file(folder: Path, text: str, name: str = "counts.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def table(rows: list[tuple[Any, ...]]) -> str:
+    lines = ["model,problem,attempts,successes", *(",".join(map(str, row)) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def fits() -> Fit:
+    """Of both models of the example: the only fits here, as each takes seconds to compile."""
+    return fit_difficulty([example("model-a"), example("model-b")])
+
+
+@pytest.fixture
+def fitted(fits: Fit, monkeypatch: pytest.MonkeyPatch) -> list[list[Counts]]:
+    """What the shell asks to have fitted; it gets the fits of the example instead."""
+    asked: list[list[Counts]] = []
+
+    def fit(counts: list[Counts], family: str) -> Fit:
+        asked.append(counts)
+        return fits[: len(counts)]
+
+    def no_interval(fit: Fit, level: float) -> Any:
+        return np.zeros(len(fit.status)), np.full(len(fit.status), np.inf)
+
+    monkeypatch.setattr(lmpower.fit, "fit_difficulty", fit)
+    monkeypatch.setattr(lmpower.profile, "profile_interval", no_interval)
+    return asked
+
+
+# ---- what it says
+
+
+def test_fit_records_are_the_library_s(run: Any, fits: Fit) -> None:
+    ran = run("fit", EXAMPLE, "--by", "model", "--json", "--window", "1,1000", "--level", ".8")
+    assert (ran.code, ran.err) == (0, "")
+    records = json.loads(ran.out)
+    lower, upper = profile_interval(fits, 0.8)
+    slope = window_slope(fits.difficulty, 1, 1000)
+    assert [record["group"] for record in records] == ["model-a", "model-b"]
+    for g, record in enumerate(records):
+        assert list(record) == FIT_KEYS
+        line = fit_line(example(record["group"]))
+        assert record["family"] == "beta"
+        assert record["params"] == {k: v[g] for k, v in fits.difficulty.parameters().items()}
+        assert record["tail_exponent"] == fits.tail_exponent[g]
+        assert record["tail_exponent_lower"] == lower[g] < fits.tail_exponent[g]
+        assert record["tail_exponent_upper"] == upper[g] > fits.tail_exponent[g]
+        assert record["window_slope"] == slope[g]
+        assert record["window"] == [1, 1000]
+        assert record["log_likelihood"] == fits.log_likelihood[g]
+        assert record["line"] == {"a": line.a, "b": line.b}
+        assert record["status"] == "converged"
+
+
+def test_fit_tables(run: Any, fits: Fit, fitted: list[list[Counts]], tmp_path: Path) -> None:
+    picture = tmp_path / "fit.svg"
+    ran = run("fit", EXAMPLE, "--by", "model", "--line-ks", "log-100", "--plot", picture)
+    assert (ran.code, ran.err) == (0, "")
+    assert re.search(r"model-a +128 +100 +61 +fixed \(detected\)\n", ran.out)
+    line = fit_line(example("model-b"), log_spaced_ks(100))
+    row = next(line for line in ran.out.splitlines()[6:] if line.startswith("model-b"))
+    shown = [number(float(v[1])) for v in fits.difficulty.parameters().values()]
+    assert row.split()[1:4] == [*shown, number(float(fits.tail_exponent[1]))]
+    assert row.split()[-2:] == [number(line.a), number(line.b)]
+    for label in ("Fit: beta", "window slope", "k=1..10,000", "status: converged"):
+        assert label in ran.out
+    assert f"over {len(line.ks)} values of k, 1 to 100" in ran.out
+    assert ran.out.endswith(f"wrote {picture}\n")
+    assert picture.read_bytes().startswith(b"<?xml")
+
+
+def test_forecasts_are_the_library_s(
+    run: Any, fitted: list[list[Counts]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[dict[str, Any], Forecast]] = []
+
+    def spy(fit: Fit, ks: Any, counts: Counts, **options: Any) -> Forecast:
+        seen.append((options, forecast_pass_at_k(fit, ks, counts, **options)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(lmpower.forecast, "forecast_pass_at_k", spy)
+    options = ("--group", "model-b", "--k", "1000, 1 10,1e3", "--problems", "new", "--level", ".5")
+    ran = run("forecast", EXAMPLE, "--by", "model", *options, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    ((given, expected),) = seen
+    assert given == {"problems": "new", "level": 0.5}
+    assert expected.k.tolist() == [1000, 1, 10]
+    for i, record in enumerate(json.loads(ran.out)):
+        assert list(record) == FORECAST_KEYS
+        values = expected.k[i], expected.pass_at_k[i], expected.lower[i], expected.upper[i]
+        assert list(record.values()) == ["model-b", *values, 0.5, "new", "beta"]
+
+    picture = tmp_path / "forecast.png"
+    options = ("--group", "model-a", "--k", "1,100,1000", "--plot", str(picture))
+    ran = run("forecast", EXAMPLE, "--by", "model", *options)
+    assert (ran.code, ran.err) == (0, "")
+    given, expected = seen[1]
+    assert given == {"problems": "same", "level": 0.9}
+    assert len(expected.k) >= 50  # for the picture
+    at = [expected.k.tolist().index(k) for k in (1, 100, 1000)]
+    measured = pass_at_k(example(), [1, 100]).estimate
+    line = fit_line(example()).pass_at_k([1, 100, 1000])
+    assert "Forecast of these same problems" in ran.out
+    rows = ran.out[ran.out.index("Forecast") :].splitlines()[3:6]
+    rows[0] = rows[0].removeprefix("model-a")
+    assert [row.split()[0] for row in rows] == ["1", "100", "1,000"]
+    assert [row.split()[1] for row in rows] == [number(p) for p in expected.pass_at_k[at]]
+    assert [row.split()[2] for row in rows] == [number(p) for p in expected.lower[at]]
+    assert [row.split()[4] for row in rows] == [number(p) for p in expected.upper[at]]
+    assert [row.split()[5] for row in rows] == [number(p) for p in line]
+    assert [row.split()[6] for row in rows] == [*(number(p) for p in measured), "-"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast.png"]
+
+
+def test_demo(run: Any, fitted: list[list[Counts]]) -> None:
+    ran = run("demo")
+    assert (ran.code, ran.err) == (0, "")
+    assert "alpha = 0.3, beta = 8" in ran.out
+    assert "alpha = 0.6, beta = 2.5, c = 0.5" in ran.out
+    last = ran.out.splitlines()[-1].split()
+    assert last[0] == "10,000"
+    ks: Any = np.array(KS)  # in the shape already compiled
+    assert last[-1] == number(float(example_truth("model-b").pass_at_k(ks)[-1]))
+
+
+def test_stopped_counts_have_no_line(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
+    rows = [("m", i, 10 * (1 + i % 7), 1) for i in range(30)] + [("m", 99, 100, 0)]
+    path = in_file(tmp_path, table(rows))
+    ran = run("fit", path, "--by", "model", "--json")
+    (record,) = json.loads(ran.out)
+    assert ran.code == 0
+    assert record["line"] is None
+    assert fitted[0][0].stopping == "on_success"
+    reason = "it needs attempts chosen in advance, and stopping is on_success"
+    assert ran.err == f"lmpower: group 'm' has no line: {reason}\n"
+    ran = run("fit", path, "--by", "model")
+    assert "on_success (detected)" in ran.out
+    assert f"line: none, because {reason}" in ran.out
+    assert "on_success (as given)" in run("fit", path, "--stopping", "on_success").out
+
+
+def test_a_group_without_success_is_no_error(run: Any, tmp_path: Path) -> None:
+    rows = [("never", i, 60 + i, 0) for i in range(40)]
+    path = in_file(tmp_path, table(rows))
+    ran = run("forecast", path, "--by", "model", "--k", "1,10", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    rest = {"pass_at_k": None, "lower": None, "upper": None, "level": 0.9}
+    rest |= {"problems": "same", "family": "beta"}
+    assert json.loads(ran.out) == [{"group": "never", "k": k, **rest} for k in (1, 10)]
+    ran = run("fit", path, "--by", "model", "--json")
+    (never,) = json.loads(ran.out)
+    assert ran.code == 0
+    assert never["params"] == {"alpha": None, "beta": None}
+    assert [never[key] for key in FIT_KEYS[3:7] + FIT_KEYS[8:10]] == [None] * 6
+    assert never["status"].startswith("no problem was ever solved")
+    assert ran.err.startswith("lmpower: group 'never' has no line: a line needs two values of k")
+    ran = run("fit", path, "--by", "model", "--plot", tmp_path / "fit.png")
+    assert ran.code == 0
+    assert "status: no problem was ever solved" in ran.out
+    assert "line: none, because a line needs two values of k" in ran.out
+    ran = run("forecast", path, "--by", "model", "--plot", tmp_path / "forecast.png")
+    assert ran.code == 0
+    assert (tmp_path / "fit.png").exists()
+    assert (tmp_path / "forecast.png").exists()
+
+
+def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
+    counts = {"good": example(), "never": Counts([100, 100], [0, 0])}
+    status = np.array([Status.CONVERGED, Status.NO_SUCCESS])
+    pair = np.array([0.1, np.nan]), np.array([0.2, np.nan])
+    lines = {"good": fit_line(example()), "never": "pass@k is 0"}
+    study = Study(
+        counts, True, "beta", replace(fits, status=status), 0.9, pair, (1, 10), pair[0], lines
+    )
+    said = fit_table(study)
+    assert "status of good: converged" in said
+    assert "status of never: no problem was ever solved" in said
+    assert "line of good: -log pass@k = a k^-b, least squares over 34 values" in said
+    assert "line of never: none, because pass@k is 0" in said
+
+
+def test_other_columns_and_unscored_attempts(
+    run: Any, fitted: list[list[Counts]], tmp_path: Path
+) -> None:
+    outcomes = {f"task {i}": ["1"] * i + ["0"] * 20 + [""] for i in range(12)}
+    rows = [f"{problem},{outcome}\n" for problem, row in outcomes.items() for outcome in row]
+    path = in_file(tmp_path, "id,passed\n" + "".join(rows))
+    columns = ("--problem-column", "id", "--success-column", "passed")
+    ran = run("fit", path, *columns)
+    assert ran.code == 2
+    assert "--errors exclude leaves them out, --errors fail counts them as failures" in ran.err
+    assert run("fit", path, *columns, "--errors", "exclude", "--json").code == 0
+    assert run("fit", path, *columns, "--errors", "fail", "--json").code == 0
+    (excluded,), (failed,) = fitted
+    assert excluded.successes.tolist() == failed.successes.tolist() == list(range(12))
+    assert excluded.attempts.tolist() == [20 + i for i in range(12)]
+    assert failed.attempts.tolist() == [21 + i for i in range(12)]
+
+
+def test_a_million_rows(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
+    rows = "".join(f"100,{s}\n" for s in example().successes.tolist())
+    path = in_file(tmp_path, "attempts,successes\n" + rows * 7813)
+    ran = run("fit", path, "--json")
+    assert ran.code == 0
+    (record,) = json.loads(ran.out)
+    assert record["group"] == "all"
+    ((counts,),) = fitted
+    assert counts.problems == 128 * 7813
+    assert counts.successes.sum() == 7813 * example().successes.sum()
+
+
+# ---- what it refuses
+
+
+REFUSALS = {
+    "no command": ("", "the following arguments are required: COMMAND (see lmpower --help)"),
+    "unknown command": ("guess", "invalid choice: 'guess'"),
+    "unknown option": ("fit {example} --bye model", "unrecognized arguments: --bye model"),
+    "no file": ("fit", "the following arguments are required: FILE (see lmpower fit --help)"),
+    "missing file": ("fit missing.csv", "cannot read missing.csv: there is no such file"),
+    "a folder": ("fit {folder}/data.csv", "data.csv: it is a folder, not a file"),
+    "unknown suffix": ("fit counts.xls", "suffix must be one of .csv, .jsonl, .parquet"),
+    "empty file": ("fit {folder}/empty.csv", "empty.csv is empty"),
+    "only a header": ("fit {folder}/header.csv", "header.csv has columns but no rows"),
+    "missing column": (
+        "fit {example} --by modle",
+        "has no column 'modle'; its columns are model, problem, attempts, successes",
+    ),
+    "missing counts": ("fit {example} --attempts-column n", "has neither columns 'n' and"),
+    "problems twice": (
+        "fit {example}",
+        "problem 'problem-001' appears a second time; if it belongs to another model or "
+        "benchmark, name that column with --by",
+    ),
+    "unknown group": (
+        "fit {example} --by model --group gpt",
+        "there is no group 'gpt'; the groups are model-a, model-b",
+    ),
+    "group without by": ("fit {example} --group model-a", "--group needs --by"),
+    "unknown family": ("fit {example} --by model --family gamma", "unknown family 'gamma'"),
+    "k of 0": ("forecast {example} --k 0", "k must be whole numbers from 1 to 2**53"),
+    "negative k": ("forecast {example} --k=-5", "got '-5'"),
+    "fractional k": ("forecast {example} --k 1.5,2", "got '1.5,2'"),
+    "k too large": ("forecast {example} --k 1e17", "got '1e17'"),
+    "k that is no number": ("forecast {example} --k ten", "got 'ten'"),
+    "k of nan": ("forecast {example} --k nan", "got 'nan'"),
+    "no k": ("forecast {example} --k ,", "got ','"),
+    "level of 1": ("fit {example} --level 1", "must be between 0 and 1, such as 0.9; got '1'"),
+    "level of 90": ("fit {example} --level 90", "got '90'"),
+    "level of nan": ("fit {example} --level nan", "got 'nan'"),
+    "one end of a window": ("fit {example} --window 10", "must be LOW,HIGH with LOW below HIGH"),
+    "an empty window": ("fit {example} --window 10,10", "got '10,10'"),
+    "unknown problems": ("forecast {example} --problems old", "invalid choice: 'old'"),
+    "unknown stopping": ("fit {example} --stopping never", "invalid choice: 'never'"),
+    "unknown line": ("fit {example} --line-ks all", "invalid choice: 'all'"),
+    "unknown picture": (
+        "fit {example} --plot a.gif",
+        "cannot draw a.gif: the suffix of a picture must be one of .png, .pdf, .svg",
+    ),
+    "a picture without suffix": ("demo --plot picture", "cannot draw picture"),
+    "nowhere to draw": (
+        "forecast {example} --by model --plot {folder}/missing/a.png",
+        "a.png: No such file or directory",
+    ),
+    "a folder to draw to": ("demo --plot {folder}/folder.png", "folder.png: it is a folder"),
+    "a file as folder": ("demo --plot {folder}/empty.csv/a.png", "a.png: Not a directory"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_come_before_any_work(
+    case: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*args: Any) -> None:
+        raise AssertionError("it began to work")
+
+    monkeypatch.setattr(lmpower.fit, "fit_difficulty", work)
+    in_file(tmp_path, "", "empty.csv")
+    in_file(tmp_path, "problem,attempts,successes\n", "header.csv")
+    for name in ("data.csv", "folder.png"):
+        (tmp_path / name).mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    command, reason = REFUSALS[case]
+    ran = run(*command.format(example=EXAMPLE, folder=tmp_path).split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("lmpower: ")
+    assert reason in ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failed_picture_leaves_no_file(
+    run: Any, fitted: list[list[Counts]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    ran = run("fit", EXAMPLE, "--by", "model", "--plot", tmp_path / "a.png")
+    assert ran.code == 2
+    assert ran.err == f"lmpower: cannot write {tmp_path / 'a.png'}: No space left on device\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lmpower.fit, "fit_difficulty", interrupt)
+    ran = run("demo")
+    assert (ran.code, ran.out, ran.err) == (130, "", "lmpower: interrupted\n")
+
+
+# ---- as a process
+
+
+# with PYTHONUNBUFFERED argparse meets the errors of stdout itself, and keeps them for itself
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+def shell(*argv: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lmpower", *argv]
+    return subprocess.run(
+        command, text=True, stdout=stdout, stderr=subprocess.PIPE, env=BUFFERED, check=False
+    )
+
+
+def test_help_needs_the_standard_library_alone() -> None:
+    code = (
+        "import sys\n"
+        "from lmpower.cli import main\n"
+        "try: main(['forecast', '--help'])\n"
+        "except SystemExit as done: assert done.code == 0\n"
+        "heavy = {'jax', 'numpy', 'matplotlib', 'tqdm', 'narwhals'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_module_is_the_command() -> None:
+    assert shell("--version").stdout == f"lmpower {lmpower.__version__}\n"
+    refused = shell("fit", "missing.csv")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "lmpower: cannot read missing.csv: there is no such file\n"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = shell("--help", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_told() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = shell("--help", stdout=full.fileno())
+    assert done.returncode == 2
+    assert done.stderr == "lmpower: [Errno 28] No space left on device\n"
+
+
+# ---- the small parts
+
+
+def test_json_has_no_nan() -> None:
+    records = [{"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf")}, "e": "é"}]
+    assert json.loads(as_json(records)) == [
+        {"a": None, "b": [1.5, None], "c": {"d": None}, "e": "é"}
+    ]
+    assert json.loads(as_json([])) == []
+
+
+def test_numbers() -> None:
+    shown = [number(x) for x in (0.25, 7257.66, 12345.6, 1.0, float("nan"), float("inf"))]
+    assert shown == ["0.2500", "7258", "1.235e+04", "1.000", "-", "inf"]
+    assert number([0.5, float("nan")]) == "0.5000 -"
+    assert interval(0.1, float("inf")) == "0.1000 to inf"
+    assert interval(float("nan"), float("nan")) == "-"
+
+
+def test_columns_are_aligned() -> None:
+    assert aligned(["name", "two\nlines"], [["a", "1"], ["long one", "23"]], text=(0,)) == (
+        "            two\nname      lines\n--------  -----\na             1\nlong one     23"
+    )
