@@ -1,1 +1,88 @@
+"""Forecast what repeated attempts will do.
+
+From counts of attempts and successes per problem, fit the law of problem difficulty, and read off
+pass@k at budgets not yet spent:
+
+* ``Counts``, ``read_counts``: the data, checked at the door;
+* ``pass_at_k``, ``fit_line``: what the counts say by themselves, and the straight line to beat;
+* ``fit_difficulty``, ``profile_interval``, ``bootstrap``: the difficulty behind them, and how sure;
+* ``forecast_pass_at_k``, ``window_slope``: budgets not yet spent, and how the curve falls;
+* ``lmpower.difficulty``, ``lmpower.plot``, ``lmpower.datasets``, ``lmpower.distributions``.
+
+Names are loaded when first used; importing the package changes nothing and is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmpower.baseline import Line, fit_line
+    from lmpower.bootstrap import bootstrap
+    from lmpower.counts import Counts, CountsError
+    from lmpower.fit import Fit, Status, fit_difficulty
+    from lmpower.forecast import Forecast, forecast_pass_at_k
+    from lmpower.io import read_counts
+    from lmpower.passk import PassAtK, pass_at_k
+    from lmpower.profile import profile_interval
+    from lmpower.scaling import local_slope, window_slope
+    from lmpower.uncertainty import influence, sandwich, standard_error
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Counts": "counts",
+    "CountsError": "counts",
+    "Fit": "fit",
+    "Forecast": "forecast",
+    "Line": "baseline",
+    "PassAtK": "passk",
+    "Status": "fit",
+    "bootstrap": "bootstrap",
+    "fit_difficulty": "fit",
+    "fit_line": "baseline",
+    "forecast_pass_at_k": "forecast",
+    "influence": "uncertainty",
+    "local_slope": "scaling",
+    "pass_at_k": "passk",
+    "profile_interval": "profile",
+    "read_counts": "io",
+    "sandwich": "uncertainty",
+    "standard_error": "uncertainty",
+    "window_slope": "scaling",
+}
+
+__all__ = [
+    "Counts",
+    "CountsError",
+    "Fit",
+    "Forecast",
+    "Line",
+    "PassAtK",
+    "Status",
+    "bootstrap",
+    "fit_difficulty",
+    "fit_line",
+    "forecast_pass_at_k",
+    "influence",
+    "local_slope",
+    "pass_at_k",
+    "profile_interval",
+    "read_counts",
+    "sandwich",
+    "standard_error",
+    "window_slope",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lmpower' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lmpower.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -81,11 +81,11 @@ _NOTHING = 1e-7
 # Fewer datasets than this run to their end in one go.
 _ALONE = 16
 _WORTH_A_PROGRAM = 2000
-_MOST_STEPS = 120
+_MOST_STEPS, _MOST_FINER_STEPS = 120, 48
 # A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
 # float64 on a fine one (1e-11). If there the next finer grid differs by more than the tolerance (in
 # nats, all problems together), that is climbed too.
-_COARSE, _FINE, _FINEST = 0.9, 1.5, 12.0
+_COARSE, _FINE, _FINEST = 0.9, 1.5, 6.0
 _GRID_TOLERANCE = 1e-7
 # Numbers of R x J kernels held at once by one chunk: 1 MB of float64 fits a core's cache; an
 # accelerator wants as much in flight as it has cores.
@@ -144,7 +144,9 @@ class Fit:
 
     def summary(self) -> str:
         """One readable line for a single fit."""
-        values = ", ".join(f"{k} = {np.round(v, 4)}" for k, v in self.difficulty.parameters().items())
+        values = ", ".join(
+            f"{k} = {np.round(v, 4)}" for k, v in self.difficulty.parameters().items()
+        )
         return (
             f"{values}; tail exponent {float(self.tail_exponent):.4f}; "
             f"log-likelihood {float(self.log_likelihood):.4f}; {self.sentence}"
@@ -277,7 +279,9 @@ def _penalty_table(template: Difficulty, penalty: str | None) -> np.ndarray:
     return np.array([[mean for mean, _ in prior], [sd**-2.0 for _, sd in prior]])
 
 
-def _status(rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.ndarray) -> np.ndarray:
+def _status(
+    rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.ndarray
+) -> np.ndarray:
     box = template.box
     at_bound = (theta <= np.array(box.lower)) | (theta >= np.array(box.upper))
     # c = 1 and pi0 = 0 are laws like any other
@@ -319,7 +323,7 @@ class _Lanes(NamedTuple):
         states = jax.tree.map(np.array, states)
         climb = functools.partial(_climb, refinement=refinement, rough=rough)
         at_a_time = _STEPS_AT_A_TIME
-        for _ in range(0, _MOST_STEPS, at_a_time):
+        for _ in range(0, _MOST_STEPS if refinement <= _FINE else _MOST_FINER_STEPS, at_a_time):
             running = np.flatnonzero(states.status == RUNNING)
             if not running.size:
                 break
@@ -384,7 +388,9 @@ class _Lanes(NamedTuple):
         for bucket, index in _packed(rows):
             reach = reach_of(jax.tree.map(lambda leaf, i=index: leaf[i], rows))
             chunk = _chunk_size(bucket, reach, index.size)
-            jobs += [(bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)]
+            jobs += [
+                (bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)
+            ]
 
         def job(bucket: int, reach: Reach, index: np.ndarray, chunk: int) -> Any:
             full = np.resize(index, chunk)
@@ -444,7 +450,9 @@ def _chunk_size(rows: int, reach: Reach, lanes: int) -> int:
     return 1 << min(int(math.log2(fitting)), math.ceil(math.log2(max(lanes, 1))))
 
 
-def _surface(template: Difficulty, prior: Array, rows: Rows, reach: Reach, refinement: float) -> Any:
+def _surface(
+    template: Difficulty, prior: Array, rows: Rows, reach: Reach, refinement: float
+) -> Any:
     mean, precision = prior
 
     def surface(theta: Array) -> tuple[Array, Array, Array]:

@@ -174,7 +174,9 @@ def _any_float(numbers: tuple[Array, ...]) -> bool:
 
 
 def _float_type(numbers: tuple[Array, ...]) -> jnp.dtype:
-    return jnp.result_type(*(x for x in numbers if jnp.issubdtype(jnp.result_type(x), jnp.floating)))
+    return jnp.result_type(
+        *(x for x in numbers if jnp.issubdtype(jnp.result_type(x), jnp.floating))
+    )
 
 
 # --- sums over the log-odds -------------------------------------------------------------------

@@ -78,7 +78,9 @@ def expand(
     kernel, peak = _kernel(points, rows)
 
     # sums over points of K_ij and K_ij nu'_jad, [R, 1 + 3 D]
-    features = jnp.stack([jnp.ones_like(points[0]), *(slope[d][a] for a in range(3) for d in range(size))])
+    features = jnp.stack(
+        [jnp.ones_like(points[0]), *(slope[d][a] for a in range(3) for d in range(size))]
+    )
     sums = jnp.einsum("rj,mj->rm", kernel, features, precision="highest")
     total = sums[:, 0]
     means = sums[:, 1:] / total[:, None]

@@ -85,9 +85,7 @@ def free_coordinates(state: Ascent, lower: Array, upper: Array) -> Bool[Array, "
     return ~(held_low | held_high)
 
 
-def _step(
-    surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance: float
-) -> Ascent:
+def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance: float) -> Ascent:
     free = free_coordinates(state, lower, upper)
     gradient = jnp.where(free, state.gradient, 0.0)
     curvature = masked(-state.hessian, free)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+LINE = "-log pass@k = a k^-b, by least squares"
+ESTIMATES = (
+    "tail_exponent", "tail_exponent_lower", "tail_exponent_upper", "window_slope", "log_likelihood",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Study:
@@ -75,29 +80,28 @@ class Curve:
 
 def fit_records(study: Study) -> list[Record]:
     """One record a group: its parameters, both exponents, and the straight line."""
-    records = []
     lower, upper = study.exponent_interval
     exponents = np.asarray(study.fit.tail_exponent)
+    records = []
     for g, (name, line) in enumerate(study.lines.items()):
         fit = study.fit[g]
-        straight = None if isinstance(line, str) else {"a": line.a, "b": line.b}
-        records.append(
-            {
-                "group": name,
-                "family": study.family,
-                "params": {
-                    k: np.asarray(v).tolist() for k, v in fit.difficulty.parameters().items()
-                },
-                "tail_exponent": float(exponents[g]),
-                "tail_exponent_lower": float(lower[g]),
-                "tail_exponent_upper": float(upper[g]),
-                "window_slope": float(study.window_slope[g]),
-                "window": list(study.window),
-                "log_likelihood": float(fit.log_likelihood) if fit.ok else math.nan,
-                "line": straight,
-                "status": fit.sentence,
-            }
-        )
+        record: Record = {
+            "group": name,
+            "family": study.family,
+            "params": {k: np.asarray(v).tolist() for k, v in fit.difficulty.parameters().items()},
+            "tail_exponent": float(exponents[g]),
+            "tail_exponent_lower": float(lower[g]),
+            "tail_exponent_upper": float(upper[g]),
+            "window_slope": float(study.window_slope[g]),
+            "window": list(study.window),
+            "log_likelihood": float(fit.log_likelihood),
+            "line": None if isinstance(line, str) else {"a": line.a, "b": line.b},
+            "status": fit.sentence,
+        }
+        if not fit.ok:  # where an ascent broke off there are numbers too, but no estimates
+            record["params"] = dict.fromkeys(record["params"], math.nan)
+            record |= dict.fromkeys(ESTIMATES, math.nan)
+        records.append(record)
     return records
 
 
@@ -157,60 +161,56 @@ def counts_table(study: Study) -> str:
 
 
 def fit_table(study: Study) -> str:
-    """Parameters and both exponents; then the straight lines; then how each fit ended."""
+    """Parameters, both exponents and the straight lines; then how each fit ended."""
     low, high = study.window
     records = fit_records(study)
-    names = list(records[0]["params"])
     heads = [
         "group",
-        *names,
+        *records[0]["params"],
         "tail\nexponent",
         f"{_percent(study.level)}\ninterval",
         f"window slope\nk={low:,}..{high:,}",
         "log-\nlikelihood",
         "line\na",
         "line\nb",
+        "line\nover k",
     ]
     rows = []
-    for record in records:
-        line = record["line"] or {"a": math.nan, "b": math.nan}
-        ends = record["tail_exponent_lower"], record["tail_exponent_upper"]
+    for record, line in zip(records, study.lines.values(), strict=True):
         rows.append(
             [
                 record["group"],
                 *(number(value) for value in record["params"].values()),
                 number(record["tail_exponent"]),
-                interval(*ends),
+                interval(record["tail_exponent_lower"], record["tail_exponent_upper"]),
                 number(record["window_slope"]),
                 number(record["log_likelihood"], "{:.2f}"),
-                number(line["a"]),
-                number(line["b"]),
+                *(["-"] * 3 if isinstance(line, str) else _line_cells(line)),
             ]
         )
+    statuses = {record["group"]: record["status"] for record in records}
+    reasons = {
+        name: f"none, because {line}" if isinstance(line, str) else LINE
+        for name, line in study.lines.items()
+    }
     table = aligned(heads, rows, text=(0,))
-    return "\n".join([table, *_status_lines(records), *_line_notes(study)])
+    return "\n".join([table, *_said("status", statuses), *_said("line", reasons)])
 
 
-def _status_lines(records: Sequence[Record]) -> list[str]:
-    sentences: dict[str, list[str]] = {}
-    for record in records:
-        sentences.setdefault(record["status"], []).append(record["group"])
-    if len(sentences) == 1:
-        return [f"status: {next(iter(sentences))}"]
-    return [f"status of {', '.join(groups)}: {said}" for said, groups in sentences.items()]
+def _line_cells(line: Line) -> list[str]:
+    return [number(line.a), number(line.b), f"{line.ks.min():,}..{line.ks.max():,}"]
 
 
-def _line_notes(study: Study) -> list[str]:
-    notes: dict[str, list[str]] = {}
-    for name, line in study.lines.items():
-        said = f"none, because {line}" if isinstance(line, str) else ""
-        if not isinstance(line, str):
-            said = f"-log pass@k = a k^-b, least squares over {len(line.ks)} values of k, "
-            said += f"{line.ks.min():,} to {line.ks.max():,}"
-        notes.setdefault(said, []).append(name)
-    if len(notes) == 1:
-        return [f"line: {next(iter(notes))}"]
-    return [f"line of {', '.join(groups)}: {said}" for said, groups in notes.items()]
+def _said(what: str, sentences: Mapping[str, str]) -> list[str]:
+    """What most groups have in common, and then who differs."""
+    groups: dict[str, list[str]] = {}
+    for name, sentence in sentences.items():
+        groups.setdefault(sentence, []).append(name)
+    usual, *others = sorted(groups, key=lambda sentence: -len(groups[sentence]))
+    return [
+        f"{what}: {usual}" + (", except for" if others else ""),
+        *(f"  {', '.join(groups[sentence])}: {sentence}" for sentence in others),
+    ]
 
 
 def forecast_table(

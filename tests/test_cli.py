@@ -28,7 +28,16 @@ from lmpower.fit import Fit, Status, fit_difficulty
 from lmpower.forecast import Forecast, forecast_pass_at_k
 from lmpower.passk import pass_at_k
 from lmpower.profile import profile_interval
-from lmpower.report import Study, aligned, as_json, fit_table, interval, number
+from lmpower.report import (
+    ESTIMATES,
+    Study,
+    aligned,
+    as_json,
+    fit_records,
+    fit_table,
+    interval,
+    number,
+)
 from lmpower.scaling import window_slope
 
 EXAMPLE = Path(lmpower.__file__).parent / "data" / "example.csv"
@@ -122,10 +131,9 @@ def test_fit_tables(run: Any, fits: Fit, fitted: list[list[Counts]], tmp_path: P
     row = next(line for line in ran.out.splitlines()[6:] if line.startswith("model-b"))
     shown = [number(float(v[1])) for v in fits.difficulty.parameters().values()]
     assert row.split()[1:4] == [*shown, number(float(fits.tail_exponent[1]))]
-    assert row.split()[-2:] == [number(line.a), number(line.b)]
+    assert row.split()[-3:] == [number(line.a), number(line.b), "1..100"]
     for label in ("Fit: beta", "window slope", "k=1..10,000", "status: converged"):
         assert label in ran.out
-    assert f"over {len(line.ks)} values of k, 1 to 100" in ran.out
     assert ran.out.endswith(f"wrote {picture}\n")
     assert picture.read_bytes().startswith(b"<?xml")
 
@@ -235,10 +243,22 @@ def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
         counts, True, "beta", replace(fits, status=status), 0.9, pair, (1, 10), pair[0], lines
     )
     said = fit_table(study)
-    assert "status of good: converged" in said
-    assert "status of never: no problem was ever solved" in said
-    assert "line of good: -log pass@k = a k^-b, least squares over 34 values" in said
-    assert "line of never: none, because pass@k is 0" in said
+    assert "status: converged, except for\n  never: no problem was ever solved" in said
+    assert (
+        "line: -log pass@k = a k^-b, by least squares, except for\n  never: none, because" in said
+    )
+    assert re.search(r"good .*1\.\.100\n", said)
+    assert re.search(r"never +- .*-\n", said)
+
+
+def test_what_an_ascent_left_behind_is_no_estimate(fits: Fit) -> None:
+    fit = replace(fits[:1], status=np.array([Status.NOT_CONVERGED]))
+    one, none = np.ones(1), {"all": "pass@k is 0"}
+    study = Study({"all": example()}, True, "beta", fit, 0.9, (one, one), (1, 10), one, none)
+    (record,) = json.loads(as_json(fit_records(study)))
+    assert record["params"] == {"alpha": None, "beta": None}
+    assert [record[key] for key in ESTIMATES] == [None] * 5
+    assert record["status"].startswith("the ascent did not converge")
 
 
 def test_other_columns_and_unscored_attempts(

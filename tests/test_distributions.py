@@ -59,8 +59,7 @@ def test_masses_sum_to_one_and_have_the_moments_stated(law, precise):
 def test_at_scale_1_it_is_scipys_betabinom(n, precise):
     s = np.unique(np.array([0, 1, n // 3, n - 1, n]))
     got = ScaledBetaBinomial(_float(0.3), 4.0, 1.0, n).log_prob(s)
-    # float32 rounds log C(n, s) itself, which is near .64 n at s = n/3
-    tolerance = 1e-8 if precise else 1e-5 + 3e-7 * n
+    tolerance = 1e-8 if precise else 1e-4
     assert np.asarray(got) == pytest.approx(stats.betabinom(n, 0.3, 4.0).logpmf(s), abs=tolerance)
 
 
@@ -89,6 +88,8 @@ def test_samples_follow_the_masses(law, precise):
         expected = np.bincount(cells, mass[:, j]) * draws
         observed = np.bincount(cells, seen)
         kept = expected > 0
+        if kept.sum() == 1:
+            continue
         p_value = stats.chisquare(
             observed[kept], expected[kept] * observed.sum() / expected.sum()
         ).pvalue

@@ -225,7 +225,8 @@ def test_the_maximisers_derivative_is_that_of_refitting() -> None:
         values, jacobian = np.asarray(values), np.asarray(jacobian)
     assert values == pytest.approx(again, abs=1e-6)
     assert jacobian @ direction == pytest.approx(slope, rel=2e-3)
-    assert jacobian == pytest.approx(influence(fit).T * (fit.rows.weight > 0), abs=1e-6)
+    used = fit.rows.weight > 0
+    assert jacobian[:, used] == pytest.approx(influence(fit).T[:, used], abs=1e-6)
 
 
 def test_the_maximiser_takes_one_fit() -> None:

@@ -283,7 +283,9 @@ class Continuous(Difficulty):
     def log_cdf(self, p: Array) -> Float[Array, ...]:
         """log F(p) for p in [0, 1], from the smaller of the two sides of p."""
         p = jnp.asarray(p)
-        x = jnp.clip(p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg)
+        x = jnp.clip(
+            p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg
+        )
         below, above = self._log_sides(jnp.log(x) - jnp.log1p(-x))
         log_cdf = jnp.where(below < -0.7, below, log1mexp(jnp.minimum(above, -1e-300)))
         return jnp.where(p <= 0, -jnp.inf, jnp.where(p >= jnp.exp(self.log_scale), 0.0, log_cdf))

@@ -15,7 +15,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box, log_success
+from lmpower.difficulty.base import (
+    Box,
+    Continuous,
+    Difficulty,
+    Points,
+    Summary,
+    Tail,
+    in_box,
+    log_success,
+)
 from lmpower.integrals import Reach, find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -146,7 +155,9 @@ class ContinuousBernoulli(Continuous):
 
     def starts(self, summary: Summary) -> Float[Array, "S D"]:
         # for a small mean the law is exponential with rate L = 1/mean
-        return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[:, None]
+        return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[
+            :, None
+        ]
 
 
 @jax.tree_util.register_dataclass
@@ -163,9 +174,12 @@ class Reciprocal(Difficulty):
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
         """log E[p^s (1-p)^f], elementwise, by Gauss-Legendre over log p."""
-        s, f = jnp.broadcast_arrays(jnp.asarray(successes) + 0.0 * self.low, failures + 0.0 * self.low)
-        ends = jnp.broadcast_to(jnp.log(self.low), s.shape), jnp.broadcast_to(
-            jnp.log(self.high), s.shape
+        s, f = jnp.broadcast_arrays(
+            jnp.asarray(successes) + 0.0 * self.low, failures + 0.0 * self.low
+        )
+        ends = (
+            jnp.broadcast_to(jnp.log(self.low), s.shape),
+            jnp.broadcast_to(jnp.log(self.high), s.shape),
         )
         tries = jnp.where(f == 0, 1.0, f)[..., None]
 
@@ -173,9 +187,7 @@ class Reciprocal(Difficulty):
             y, log_weight = gauss_legendre(*find_window(log_kernel, *ends))  # type: ignore[arg-type]
             return log_sum_exp(log_kernel(y) + log_weight) - jnp.log(ends[1] - ends[0])  # type: ignore[operator]
 
-        direct = mean_log(
-            lambda y: s[..., None] * y + f[..., None] * jnp.log1p(-jnp.exp(y))
-        )
+        direct = mean_log(lambda y: s[..., None] * y + f[..., None] * jnp.log1p(-jnp.exp(y)))
         log_pass = mean_log(lambda y: log_success(tries, y, jnp.log1p(-jnp.exp(y))))
         rarely = log_pass < -0.7
         complement = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
@@ -209,15 +221,15 @@ class Reciprocal(Difficulty):
         """Gauss-Legendre over log p, enough for the narrowest kernel."""
         nodes = math.ceil(refinement * (64 + 8 * sum(reach) ** 0.5))
         y, log_weight = gauss_legendre(jnp.log(self.low), jnp.log(self.high), nodes)
-        return Points(y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low)))
+        return Points(
+            y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low))
+        )
 
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(jnp.log(self.high / self.low)), jnp.log(self.high)])
 
     def from_search(self, theta: Float[Array, " D"]) -> Self:
-        return type(self)(
-            low=jnp.exp(theta[1] - jnp.exp(theta[0])), high=jnp.exp(theta[1])
-        )
+        return type(self)(low=jnp.exp(theta[1] - jnp.exp(theta[0])), high=jnp.exp(theta[1]))
 
     @property
     def box(self) -> Box:

@@ -1,0 +1,208 @@
+"""The plan of the house, kept true: who may import whom, and what importing may not do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lmpower
+
+PACKAGE = Path(lmpower.__file__).parent
+
+# A module imports from lower floors only; a package stands for its modules unless they are named.
+FLOORS = {
+    "integrals": 0,
+    "binomial": 0,
+    "precision": 0,
+    "maximise": 1,
+    "counts": 1,
+    "passk": 2,
+    "difficulty.base": 2,
+    "difficulty.beta": 3,
+    "difficulty.bounded": 3,
+    "difficulty.discrete": 3,
+    "difficulty.kumaraswamy": 3,
+    "difficulty.compose": 4,
+    "difficulty.named": 5,
+    "difficulty": 5,
+    "likelihood": 6,
+    "scaling": 6,
+    "distributions": 6,
+    "baseline": 6,
+    "fit": 7,
+    "posterior": 8,
+    "compare": 8,
+    "uncertainty": 8,
+    "bootstrap": 9,
+    "profile": 9,
+    "forecast": 9,
+    "backtest": 10,
+    "decision": 10,
+    "tables": 11,
+    "io": 12,
+    "datasets": 13,
+    "plot.paper": 13,
+    "plot": 14,
+    "report": 15,
+    "arguments": 15,
+    "cli": 16,
+    "__main__": 17,
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+NAMES = {file: ".".join(file.relative_to(PACKAGE).with_suffix("").parts) for file in FILES}
+
+
+class Imports(ast.NodeVisitor):
+    """Absolute names of everything imported, wherever in the file, except for type checkers only."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.unparse(node.test):
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found += [alias.name for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, f"write imports in full, not {ast.unparse(node)!r}"
+        self.found += [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def imports(file: Path) -> list[str]:
+    visitor = Imports()
+    visitor.visit(ast.parse(file.read_text(encoding="utf-8")))
+    return visitor.found
+
+
+def room(name: str) -> str | None:
+    """The longest prefix of a dotted name that has a floor; None for what is only in lmpower."""
+    parts = name.split(".")
+    while parts:
+        if ".".join(parts) in FLOORS:
+            return ".".join(parts)
+        parts.pop()
+    return None
+
+
+def test_there_are_files_to_look_at():
+    assert len(FILES) > 20
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES.get)
+def test_imports_point_strictly_down(file):
+    name = NAMES[file].removesuffix(".__init__")
+    here = room(name)
+    if name == "__init__":
+        lazy = [each for each in imports(file) if each.startswith("lmpower.")]
+        assert not lazy, f"lmpower imports {lazy} at once: let names be loaded when first used"
+        return
+    assert here is not None, f"{name} has no floor in tests/test_architecture.py: give it one"
+    for imported in imports(file):
+        if not imported.startswith("lmpower."):
+            continue
+        there = room(imported.removeprefix("lmpower."))
+        if there is None:  # a name of the front door, such as __version__
+            assert imported == "lmpower.__version__"
+            continue
+        gathers = file.name == "__init__.py" and there.startswith(f"{name}.") or there == here == "plot"
+        assert gathers or FLOORS[there] < FLOORS[here], (
+            f"{name} (floor {FLOORS[here]}) imports {imported} (floor {FLOORS[there]})"
+        )
+
+
+WALLS = {  # package: where alone it may be imported
+    "numpyro": ("distributions", "posterior"),
+    "matplotlib": ("plot",),
+    "scipy": (),
+    "mpmath": (),
+    "pandas": ("tables",),
+    "pyarrow": ("tables",),
+    "narwhals": ("tables", "io"),
+}
+
+
+@pytest.mark.parametrize("package", WALLS)
+def test_walls(package):
+    users = {
+        NAMES[file].removesuffix(".__init__")
+        for file in FILES
+        for imported in imports(file)
+        if imported.split(".")[0] == package
+    }
+    strangers = {name for name in users if name.split(".")[0] not in WALLS[package]}
+    assert not strangers, f"{package} is imported by {', '.join(sorted(strangers))}"
+
+
+def test_only_the_fit_and_what_continues_it_use_the_optimiser():
+    users = {
+        NAMES[file].split(".")[0]
+        for file in FILES
+        if any(imported.startswith("lmpower.maximise") for imported in imports(file))
+    }
+    assert users <= {"fit", "profile", "uncertainty"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES.get)
+def test_no_global_switch_is_touched(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("jax.config.update", "warnings.simplefilter", "np.seterr"), (
+                f"{NAMES[file]}, line {node.lineno}: {called} changes the caller's world"
+            )
+
+
+@pytest.mark.parametrize("attic", ["utils", "util", "helpers", "misc", "common"])
+def test_there_is_no_attic(attic):
+    assert not [name for name in NAMES.values() if attic in name.split(".")]
+
+
+def run_python(source: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PACKAGE.parent,
+        timeout=120,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_importing_is_silent_and_light():
+    """No jax, no NumPy even: names are loaded when first used."""
+    source = """
+import sys
+import lmpower
+heavy = {"jax", "matplotlib", "numpyro", "pandas", "scipy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    assert run_python(source) == ""
+
+
+def test_importing_and_computing_leave_the_precision_alone():
+    source = """
+import jax
+before = jax.config.jax_enable_x64
+import lmpower
+for name in lmpower.__all__:
+    getattr(lmpower, name)
+from lmpower.difficulty import Beta
+assert Beta(0.3, 3.0).pass_at_k(5).dtype == "float64"
+assert jax.config.jax_enable_x64 == before == False
+"""
+    assert run_python(source) == ""
+
+
+def test_every_public_name_is_at_home():
+    assert set(lmpower.__all__) == set(lmpower._HOMES)
+    assert set(lmpower.__all__) <= set(dir(lmpower))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lmpower.nothing
