@@ -117,9 +117,7 @@ def fit_line(counts: Counts, ks: ArrayLike = PUBLISHED_KS) -> Line:
     return Line(float(np.exp(intercept)), -slope, used, log_pass, left_out)
 
 
-def _least_squares(
-    x: Float64[np.ndarray, " K"], y: Float64[np.ndarray, " K"]
-) -> tuple[float, float]:
+def _least_squares(x: Float64[np.ndarray, " K"], y: Float64[np.ndarray, " K"]) -> tuple[float, float]:
     """Intercept and slope of the line through y(x)."""
     dx = x - x.mean()
     slope = dx @ (y - y.mean()) / (dx @ dx)

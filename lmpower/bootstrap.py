@@ -98,9 +98,7 @@ def _require_fixed(counts: Counts) -> None:
         )
 
 
-def _in_chunks(
-    draw: Callable[[Array], Array], key: jax.Array, replicates: int, size: int
-) -> np.ndarray:
+def _in_chunks(draw: Callable[[Array], Array], key: jax.Array, replicates: int, size: int) -> np.ndarray:
     """``draw(keys)`` with one key a replicate, as many at a time as memory allows."""
     chunk = min(replicates, max(_DRAWS_AT_A_TIME // size, 1))
     with jax.enable_x64(True):

@@ -97,9 +97,7 @@ def _demo(args: argparse.Namespace) -> None:
     low, high = study.window
     heads = ["group", "law", "tail\nexponent", f"window slope\nk={low:,}..{high:,}"]
     print(report.aligned(heads, rows, text=(0, 1)))
-    print(
-        f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k), truths)}"
-    )
+    print(f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k), truths)}")
     _say_drawn(args.plot)
 
 
@@ -238,9 +236,7 @@ def _line(counts: Counts, line_ks: str) -> Line | str:
         return str(error)
 
 
-def _curves(
-    study: Study, args: argparse.Namespace, step: Callable[[str], None]
-) -> dict[str, Curve]:
+def _curves(study: Study, args: argparse.Namespace, step: Callable[[str], None]) -> dict[str, Curve]:
     """Forecasts at the budgets asked for, and where a picture is wanted along its curves."""
     import numpy as np
 

@@ -77,9 +77,7 @@ class Counts:
         excess = successes > attempts
         if excess.any():
             row = int(excess.argmax())
-            raise _wrong_row(
-                f"{successes[row]} successes in {attempts[row]} attempts", row, problem
-            )
+            raise _wrong_row(f"{successes[row]} successes in {attempts[row]} attempts", row, problem)
         for name, array in (("attempts", attempts), ("successes", successes), ("problem", problem)):
             if array is not None:
                 array.flags.writeable = False
@@ -99,9 +97,7 @@ class Counts:
         return cls(tried.sum(axis=1), solved.sum(axis=1), problem, stopping)
 
     @classmethod
-    def from_attempts(
-        cls, problem: Iterable[Hashable], success: Any, stopping: str = "fixed"
-    ) -> Counts:
+    def from_attempts(cls, problem: Iterable[Hashable], success: Any, stopping: str = "fixed") -> Counts:
         """Count rows of one attempt each; problems keep the order in which they first appear."""
         labels = _labels(problem)
         given = _as_numbers("success", success, "[attempts]")
@@ -175,8 +171,7 @@ class Counts:
             )
         if self.attempts.max() > LARGEST_THINNED:
             raise CountsError(
-                f"thinning takes up to {LARGEST_THINNED} attempts a problem; "
-                f"got {self.attempts.max()}"
+                f"thinning takes up to {LARGEST_THINNED} attempts a problem; got {self.attempts.max()}"
             )
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         drawn = generator.hypergeometric(self.successes, self.failures, attempts)

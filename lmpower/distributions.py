@@ -98,8 +98,8 @@ def _over_parameters(
 def _log_mass(law: Continuous, s: Array, f: Array) -> Array:
     """log C(n, s) + log E[p^s (1-p)^f], n = s + f, with C(n, s) = 1 / ((n+1) B(s+1, f+1)).
 
-    In float32 either carries an error of 1e-7 of its size, up to .7 n; for Beta's law they combine to
-    C(n, s) B(a+s, b+f)/B(a, b) = G(s, a) G(f, b)/G(n, a+b), whose terms are of size log n.
+    In float32 either carries an error of 1e-7 of its size, up to .7 n. For Beta's law they combine
+    to C(n, s) B(a+s, b+f)/B(a, b) = G(s, a) G(f, b)/G(n, a+b), with terms of size log n.
     """
     if isinstance(law, Beta):
         a, b = law.alpha, law.beta

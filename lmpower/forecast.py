@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +28,10 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from lmpower.counts import Counts, Rows
-from lmpower.difficulty.base import Difficulty, Points, over_batch
-from lmpower.fit import Fit, reach_of
+from lmpower.difficulty.base import Difficulty, Points
+from lmpower.fit import Fit
 from lmpower.integrals import Reach
+from lmpower.lanes import reach_of, round_up
 from lmpower.passk import check_ks
 from lmpower.uncertainty import covariance
 
@@ -38,6 +39,7 @@ METRICS = ("any", "all", "at_least")
 PROBLEMS = ("same", "new")
 # the grid of points, exact to 1e-11
 _REFINEMENT = 1.5
+_OFFSETS = 41
 
 
 @jax.tree_util.register_dataclass
@@ -129,20 +131,27 @@ def forecast_pass_at_k(
     _check(problems, level, metric, tau, counts)
     law = difficulty.difficulty if isinstance(difficulty, Fit) else difficulty
     rows = counts.rows() if counts is not None and problems == "same" else None
-    reach = _reach(rows, ks, metric)
-    mean = functools.partial(_mean, rows=rows, ks=ks, metric=metric, tau=tau, reach=reach)
-    single = not law.batch_shape
-    if rows is not None and not single:
+    if rows is not None and law.batch_shape:
         raise ValueError("a forecast for the same problems takes one difficulty, not a batch")
 
-    estimate, miss, spread, each = _expectations(law, rows, ks, metric, tau, reach)
-    empty = np.full_like(estimate, np.nan)
-    lower, upper = empty, empty
+    by_delta = (
+        isinstance(difficulty, Fit)
+        and not law.batch_shape
+        and replicates is None
+        and bool(difficulty.ok)
+    )
+    mean = _expectations(law, rows, ks, metric, tau, slope=by_delta)
+    lower = upper = np.full_like(mean.hit, np.nan)
     if replicates is not None:
         batch = replicates.difficulty if isinstance(replicates, Fit) else replicates
-        lower, upper = _percentiles(batch, mean, spread, miss, level)
-    elif isinstance(difficulty, Fit) and single and bool(difficulty.ok):
-        lower, upper = _delta(difficulty, mean, estimate, miss, spread, level)
+        every = _expectations(batch, rows, ks, metric, tau, slope=False)
+        lower, upper = _percentiles(every, mean, level)
+    elif by_delta:
+        slope, known = mean.slope, covariance(cast(Fit, difficulty))
+        variance = np.einsum("kd,de,ke->k", slope, known, slope) + mean.spread
+        lower, upper = _interval(mean, np.sqrt(variance), level)
+    each = None if rows is None else mean.each
+    estimate = mean.hit
     per_problem = None
     if each is not None and counts is not None:
         per_problem = each[counts.row_of_problem]
@@ -159,9 +168,7 @@ def forecast_pass_at_k(
     )
 
 
-def _check(
-    problems: str, level: float, metric: str, tau: float | None, counts: Counts | None
-) -> None:
+def _check(problems: str, level: float, metric: str, tau: float | None, counts: Counts | None) -> None:
     if problems not in PROBLEMS:
         raise ValueError(f"problems must be 'same' or 'new', not {problems!r}")
     if problems == "same" and counts is None:
@@ -176,14 +183,69 @@ def _check(
         raise ValueError(f"tau goes with metric='at_least' only, not with {metric!r}")
 
 
-def _reach(rows: Rows | None, ks: np.ndarray, metric: str) -> Reach:
-    """What the points must resolve: the rows' kernels times g^2."""
-    seen = Reach(0, 0) if rows is None else reach_of(rows)
-    most = 2 * math.ceil(np.max(ks))
-    return Reach(
-        seen.successes + (0 if metric == "any" else most),
-        seen.failures + (0 if metric == "all" else most),
+class _Mean(NamedTuple):
+    """The mean over problems of E g, of E (1-g), that mean's variance, and E g of every row."""
+
+    hit: Float[np.ndarray, "*B K"]
+    miss: Float[np.ndarray, "*B K"]
+    spread: Float[np.ndarray, "*B K"]
+    each: Float[np.ndarray, "*B R K"]
+    slope: Float[np.ndarray, "K D"] | None  # of ``hit`` in the search coordinates
+
+
+def _expectations(
+    law: Difficulty, rows: Rows | None, ks: np.ndarray, metric: str, tau: float | None, slope: bool
+) -> _Mean:
+    """All that a forecast needs, from one compiled program."""
+    # the points resolve the rows' kernels times g^2
+    most = round_up(2 * np.max(ks))
+    seen = Reach(10, 10) if rows is None else reach_of(rows)
+    reach = Reach(
+        round_up(seen.successes + (0 if metric == "any" else most)),
+        round_up(seen.failures + (0 if metric == "all" else most)),
     )
+    asked = functools.partial(_ask, metric=metric, tau=tau, reach=reach, slope=slope)
+    # a new problem is one of which nothing was seen
+    given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
+    with jax.enable_x64(True):
+        arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, ks))
+        mean = jax.tree.map(np.asarray, asked(*arrays, batched=bool(law.batch_shape)))
+    return cast(_Mean, mean if rows is not None else mean._replace(spread=0 * mean.spread))
+
+
+@functools.partial(jax.jit, static_argnames=("metric", "tau", "reach", "slope", "batched"))
+def _ask(
+    law: Difficulty,
+    rows: Rows,
+    ks: Array,
+    *,
+    metric: str,
+    tau: float | None,
+    reach: Reach,
+    slope: bool,
+    batched: bool,
+) -> _Mean:
+    share = rows.weight / jnp.sum(rows.weight)
+
+    def of(law: Difficulty) -> tuple[Array, Array, Array]:
+        points = law.points(reach, _REFINEMENT)
+        hit, miss = _chance(points, ks, metric, tau)
+        return _weights(points, rows), hit, miss
+
+    def one(law: Difficulty) -> _Mean:
+        weights, hit, miss = of(law)
+        each = weights @ hit
+        variance = jnp.maximum(weights @ hit**2 - each**2, 0.0)
+        mixed = share @ weights
+        spread = (share / jnp.sum(rows.weight)) @ variance
+        return _Mean(mixed @ hit, mixed @ miss, spread, each, None)
+
+    def hit_at(theta: Array) -> Array:
+        weights, hit, _ = of(law.from_search(theta))
+        return (share @ weights) @ hit
+
+    mean = jax.vmap(one)(law) if batched else one(law)
+    return mean._replace(slope=jax.jacfwd(hit_at)(law.to_search())) if slope else mean
 
 
 def _chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[Array, Array]:
@@ -200,97 +262,46 @@ def _chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[
     return reached, jax.scipy.special.betainc(ks - needed + 1, needed, 1 - p)
 
 
-def _weights(points: Points, rows: Rows | None) -> Float[Array, "R J"]:
-    """The points' probabilities, given each row or (one row) given nothing."""
-    log_weight = points.log_weight[None]
-    if rows is not None:
-        log_weight = (
-            log_weight
-            + rows.successes[:, None] * points.log_p
-            + rows.failures[:, None] * points.log_q
-        )
+def _weights(points: Points, rows: Rows) -> Float[Array, "R J"]:
+    """The points' probabilities given each row."""
+    log_weight = (
+        rows.successes[:, None] * points.log_p
+        + rows.failures[:, None] * points.log_q
+        + points.log_weight
+    )
     return jax.nn.softmax(log_weight, axis=-1)
 
 
-def _mean(
-    law: Difficulty,
-    *,
-    rows: Rows | None,
-    ks: np.ndarray,
-    metric: str,
-    tau: float | None,
-    reach: Reach,
-) -> tuple[Array, Array]:
-    """The mean over problems of E g and of E (1 - g), [K]."""
-    points = law.points(reach, _REFINEMENT)
-    weights = _weights(points, rows)
-    share = jnp.ones(1) if rows is None else rows.weight / np.sum(rows.weight)
-    hit, miss = _chance(points, jnp.asarray(ks), metric, tau)
-    mixed = share @ weights
-    return mixed @ hit, mixed @ miss
+# --- intervals, on the scale log(-log(1 - g)) ------------------------------------------------------
 
 
-def _expectations(
-    law: Difficulty, rows: Rows | None, ks: np.ndarray, metric: str, tau: float | None, reach: Reach
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Mean g, mean 1 - g, the variance of the mean over these problems, and each row's own E g."""
-
-    def run(law: Difficulty) -> tuple[Array, ...]:
-        points = law.points(reach, _REFINEMENT)
-        weights = _weights(points, rows)
-        hit, miss = _chance(points, jnp.asarray(ks), metric, tau)
-        share = jnp.ones(1) if rows is None else rows.weight / np.sum(rows.weight)
-        each, each_miss = weights @ hit, weights @ miss
-        spread = jnp.zeros_like(each[0])
-        if rows is not None:
-            variance = jnp.maximum(weights @ hit**2 - each**2, 0.0)
-            spread = (share / np.sum(rows.weight)) @ variance
-        return share @ each, share @ each_miss, spread, each
-
-    estimate, miss, spread, each = over_batch(run, law)
-    return estimate, miss, spread, None if rows is None else each
-
-
-def _stretch(hit: np.ndarray, miss: np.ndarray) -> np.ndarray:
-    """log(-log(1 - g)), the scale of the intervals, from whichever of g and 1 - g is the smaller."""
-    with np.errstate(divide="ignore"):
-        return np.log(np.where(hit < 0.5, -np.log1p(-hit), -np.log(miss)))
-
-
-def _shrink(stretched: np.ndarray) -> np.ndarray:
-    return -np.expm1(-np.exp(stretched))
-
-
-def _normal_quantile(level: float) -> float:
-    return float(jax.scipy.special.ndtri(jnp.float32(0.5 + level / 2)))
-
-
-def _delta(
-    fit: Fit, mean: Any, estimate: np.ndarray, miss: np.ndarray, spread: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the delta-rule interval on the stretched scale."""
-    with jax.enable_x64(True):
-        template = jax.tree.map(jnp.asarray, fit.difficulty)
-        theta = jnp.asarray(fit.theta)
-
-        def of_theta(theta: Array) -> Array:
-            return mean(template.from_search(theta))[0]
-
-        slope = np.asarray(jax.jit(jax.jacfwd(of_theta))(theta))  # [K, D]
-    variance = np.einsum("kd,de,ke->k", slope, covariance(fit), slope) + spread
-    return _interval(estimate, miss, np.sqrt(variance), level)
-
-
-def _interval(
-    estimate: np.ndarray, miss: np.ndarray, error: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    centre = _stretch(estimate, miss)
-    # a share of exactly 0 or 1 has no room on the stretched scale
-    room = np.isfinite(centre)
-    centre = np.where(room, centre, 0.0)
-    half = _normal_quantile(level) * np.where(room, error / _stretching(miss, centre), 0.0)
+def _interval(mean: _Mean, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The normal interval on the stretched scale, for a standard error on the plain one."""
+    centre, room = _stretch(mean.hit, mean.miss)
+    half = _normal_quantiles(np.array([0.5 + level / 2])) * error / _stretching(mean.miss, centre)
     lower, upper = _shrink(centre - half), _shrink(centre + half)
-    return np.where(room, lower, estimate), np.where(room, upper, estimate)
+    # a share of exactly 0 or 1 has no room on the stretched scale
+    return np.where(room, lower, mean.hit), np.where(room, upper, mean.hit)
+
+
+def _percentiles(replicates: _Mean, mean: _Mean, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles over replicates, each widened by the problems' own spread."""
+    centre, _ = _stretch(mean.hit, mean.miss)
+    own = np.sqrt(mean.spread) / _stretching(mean.miss, centre)
+    # equally probable normal offsets stand for the spread: no random numbers are needed
+    offsets = _normal_quantiles((np.arange(_OFFSETS) + 0.5) / _OFFSETS)
+    stretched, _ = _stretch(replicates.hit, replicates.miss)
+    widened = stretched[:, None, :] + offsets[:, None] * own
+    ends = np.nanquantile(widened, [0.5 - level / 2, 0.5 + level / 2], axis=(0, 1))
+    return _shrink(ends[0]), _shrink(ends[1])
+
+
+def _stretch(hit: np.ndarray, miss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log(-log(1 - g)) from whichever of g and 1 - g is the smaller, and whether it is finite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stretched = np.log(np.where(hit < 0.5, -np.log1p(-hit), -np.log(miss)))
+    room = np.isfinite(stretched)
+    return np.where(room, stretched, 0.0), room
 
 
 def _stretching(miss: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -298,18 +309,11 @@ def _stretching(miss: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return np.maximum(miss, 1e-300) * np.exp(centre)
 
 
-def _percentiles(
-    batch: Difficulty, mean: Any, spread: np.ndarray, miss: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles over replicates, each widened by the problems' own spread."""
-    hits, misses = over_batch(mean, batch)
-    centre = _stretch(1 - miss, miss)
-    centre = np.where(np.isfinite(centre), centre, 0.0)
-    own = np.sqrt(spread) / _stretching(miss, centre)
-    # 41 equally probable normal offsets stand for the spread: no random numbers are needed
-    offsets = np.asarray(jax.scipy.special.ndtri((jnp.arange(41) + 0.5) / 41))
-    stretched = _stretch(hits, misses)[:, None, :] + offsets[:, None] * own
-    flat = stretched.reshape(-1, stretched.shape[-1])
-    tail = (1 - level) / 2
-    lower, upper = np.nanquantile(flat, [tail, 1 - tail], axis=0)
-    return _shrink(lower), _shrink(upper)
+def _shrink(stretched: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.asarray(-np.expm1(-np.exp(stretched)))
+
+
+def _normal_quantiles(u: np.ndarray) -> np.ndarray:
+    with jax.enable_x64(True):
+        return np.asarray(jax.scipy.special.ndtri(u))

@@ -90,9 +90,7 @@ def _log_rising_drop(b: Array, shift: Array, a: Array) -> Array:
     """log_rising(b, a) - log_rising(b + shift, a) <= 0, exact also where the two nearly agree."""
     y = b + _SHIFT
     z = y + shift
-    stirling = (_stirling_tail(y + a) - _stirling_tail(y)) - (
-        _stirling_tail(z + a) - _stirling_tail(z)
-    )
+    stirling = (_stirling_tail(y + a) - _stirling_tail(y)) - (_stirling_tail(z + a) - _stirling_tail(z))
     return (
         -a * jnp.log1p(shift / (y + a))
         + (y * _log1p_minus(a / y) - z * _log1p_minus(a / z))
@@ -174,9 +172,7 @@ def _any_float(numbers: tuple[Array, ...]) -> bool:
 
 
 def _float_type(numbers: tuple[Array, ...]) -> jnp.dtype:
-    return jnp.result_type(
-        *(x for x in numbers if jnp.issubdtype(jnp.result_type(x), jnp.floating))
-    )
+    return jnp.result_type(*(x for x in numbers if jnp.issubdtype(jnp.result_type(x), jnp.floating)))
 
 
 # --- sums over the log-odds -------------------------------------------------------------------

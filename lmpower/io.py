@@ -205,9 +205,7 @@ def _parsed(
     return [_meanings(table, *each) for each in zip(names, parsers, columns, strict=True)]
 
 
-def _meanings(
-    table: Table, name: str, parse: Callable[[Any], Any], cells: Sequence[Any]
-) -> list[Any]:
+def _meanings(table: Table, name: str, parse: Callable[[Any], Any], cells: Sequence[Any]) -> list[Any]:
     distinct = _distinct(table, cells, dict.fromkeys)
     try:
         meaning = {cell: parse(cell) for cell in distinct}

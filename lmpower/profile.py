@@ -15,25 +15,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import cast
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit import (
-    _FINE,
-    _FINEST,
-    _MOST_STEPS,
-    Fit,
-    _Lanes,
-    _penalty_table,
-    _surface,
-)
-from lmpower.integrals import Reach
-from lmpower.maximise import Ascent, ascend, begin
+from lmpower.fit import Fit, penalty_table
+from lmpower.lanes import FINE, FINEST, MOST_STEPS, Lanes
+from lmpower.maximise import Ascent, begin
 from lmpower.uncertainty import covariance, template_of
 
 # An end is found when r is this close to z: alpha is then off by a millionth of a standard error.
@@ -78,10 +69,10 @@ def profile_interval(
     lanes = jax.tree.map(lambda leaf: np.reshape(leaf, (-1, *np.shape(leaf)[len(shape) :])), fit)
     log_alpha = np.full((2, lanes.status.size), np.nan)
     usable = np.flatnonzero(lanes.ok)
-    refinement = _FINE
-    while usable.size and refinement <= _FINEST:
+    refinement = FINE
+    while usable.size and refinement <= FINEST:
         log_alpha[:, usable], uneven = _log_ends(lanes[usable], names.index("alpha"), z, refinement)
-        usable, refinement = usable[uneven], 1.5 * refinement
+        usable, refinement = usable[uneven], 2 * refinement
     lower, upper = np.exp(log_alpha)
     return lower.reshape(shape), upper.reshape(shape)
 
@@ -106,7 +97,7 @@ def _log_ends(fit: Fit, at: int, z: float, refinement: float) -> tuple[np.ndarra
     lower, upper = (np.tile(bound, (side.size, 1)) for bound in template.box[:2])
     climb = _climber(fit, template, rows, refinement)
 
-    anywhere = np.full(side.size, _MOST_STEPS)
+    anywhere = np.full(side.size, MOST_STEPS)
     top = climb(theta, lower, upper, anywhere)
     home = np.asarray(top.theta)[:, at]
     room = np.where(side < 0, home - lower[:, at], upper[:, at] - home)
@@ -120,7 +111,7 @@ def _log_ends(fit: Fit, at: int, z: float, refinement: float) -> tuple[np.ndarra
         t = home + side * way
         lower[:, at], upper[:, at] = t, t
         # whoever has arrived stays where it is, and costs no step
-        most_steps = np.where(found | open_ended, 0, _MOST_STEPS)
+        most_steps = np.where(found | open_ended, 0, MOST_STEPS)
         tried = climb(_along_the_ridge(here, at, t), lower, upper, most_steps)
         here = jax.tree.map(functools.partial(_where, most_steps > 0), tried, here)
         root = np.sqrt(2 * np.maximum(top.value - here.value, 0.0))
@@ -166,7 +157,7 @@ def _along_the_ridge(state: Ascent, at: int, t: np.ndarray) -> np.ndarray:
 
 def _uneven(fit: Fit, template: Difficulty, value: np.ndarray) -> np.ndarray:
     """Where the maximum on this grid is not the one reported, which a finer grid gave."""
-    mean, precision = _penalty_table(template, fit.penalty)
+    mean, precision = penalty_table(template, fit.penalty)
     reported = fit.log_likelihood - np.sum(fit.rows.weight * fit.rows.log_choose, axis=-1)
     reported = reported - 0.5 * np.sum(precision * (fit.theta - mean) ** 2, axis=-1)
     uneven: np.ndarray = np.abs(value[: reported.size] - reported) > _GRID_TOLERANCE
@@ -174,38 +165,11 @@ def _uneven(fit: Fit, template: Difficulty, value: np.ndarray) -> np.ndarray:
 
 
 def _climber(fit: Fit, template: Difficulty, rows: Rows, refinement: float) -> Climb:
-    lanes = _Lanes(rows, template, _penalty_table(template, fit.penalty))
-    run = functools.partial(_climb, refinement=refinement)
+    lanes = Lanes(rows, template, penalty_table(template, fit.penalty))
 
-    def climb(
-        theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, most_steps: np.ndarray
-    ) -> Ascent:
+    def climb(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, most_steps: np.ndarray) -> Ascent:
         with jax.enable_x64(True):
             start = jax.tree.map(np.asarray, jax.vmap(begin)(np.clip(theta, lower, upper)))
-        return cast(Ascent, lanes._chunked(run, rows, start, lower, upper, most_steps))
+        return lanes.climb(start, lower, upper, most_steps, refinement)
 
     return climb
-
-
-@functools.partial(jax.jit, static_argnames=("reach", "refinement"))
-def _climb(
-    template: Difficulty,
-    prior: Array,
-    rows: Rows,
-    state: Ascent,
-    lower: Float[Array, "B D"],
-    upper: Float[Array, "B D"],
-    most_steps: Int[Array, " B"],
-    *,
-    reach: Reach,
-    refinement: float,
-) -> Ascent:
-    """Every lane some steps further in its own box; lower == upper holds a coordinate."""
-
-    def lane(
-        rows: Rows, state: Ascent, lower: Array, upper: Array, most_steps: Array
-    ) -> Ascent:
-        surface = _surface(template, prior, rows, reach, refinement)
-        return ascend(surface, state, lower, upper, cast(int, most_steps))
-
-    return jax.vmap(lane)(rows, state, lower, upper, most_steps)

@@ -119,9 +119,7 @@ def forecast_records(study: Study, curves: Mapping[str, Curve]) -> list[Record]:
             "family": study.family,
         }
         for name, curve in curves.items()
-        for k, mean, low, high in zip(
-            curve.k, curve.pass_at_k, curve.lower, curve.upper, strict=True
-        )
+        for k, mean, low, high in zip(curve.k, curve.pass_at_k, curve.lower, curve.upper, strict=True)
     ]
 
 

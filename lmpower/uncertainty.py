@@ -22,16 +22,9 @@ from jaxtyping import Array, Bool, Float
 
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit import (
-    _FINE,
-    _MOST_STEPS,
-    Fit,
-    _Lanes,
-    _penalty_table,
-    _surface,
-    reach_of,
-)
+from lmpower.fit import Fit, penalty_table
 from lmpower.integrals import Reach
+from lmpower.lanes import FINE, MOST_STEPS, Lanes, reach_of, surface_of
 from lmpower.likelihood import expand, log_moments_on_points
 from lmpower.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
 from lmpower.precision import float64_on_host
@@ -124,8 +117,8 @@ def scores(fit: Fit) -> Float[np.ndarray, "*B R D"]:
     0 for padding; nan where the fit cannot be used.
     """
     lanes = _as_batch(fit)
-    run = functools.partial(_scores, refinement=_FINE, width=lanes.rows.weight.shape[-1])
-    each = _programs(lanes)._chunked(run, lanes.rows, lanes.theta)
+    run = functools.partial(_scores, refinement=FINE, width=lanes.rows.weight.shape[-1])
+    each = _programs(lanes).chunked(run, lanes.rows, lanes.theta)
     each = np.where(lanes.rows.weight[..., None] > 0, each, 0.0)
     each = np.where(np.asarray(lanes.ok)[:, None, None], each, np.nan)
     return np.asarray(each if fit.theta.ndim == 2 else each[0])
@@ -203,7 +196,7 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     template, rows = template_of(fit), fit.rows
     reach = reach_of(rows)
 
-    prior = _penalty_table(template, fit.penalty)
+    prior = penalty_table(template, fit.penalty)
     constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
 
     def setting(weights: Array) -> tuple[Rows, list[Array]]:
@@ -214,14 +207,14 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     @jax.custom_jvp
     def maximum(weights: Array) -> Array:
         rows, (prior, lower, upper, theta) = setting(weights)
-        surface = _surface(template, prior, rows, reach, _FINE)
-        return ascend(surface, begin(theta), lower, upper, _MOST_STEPS).theta
+        surface = surface_of(template, prior, rows, reach, FINE)
+        return ascend(surface, begin(theta), lower, upper, MOST_STEPS).theta
 
     @maximum.defjvp
     def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
         theta = maximum(*primals)
         rows, ((mean, precision), lower, upper, _) = setting(*primals)
-        there = expand(template, theta, rows, reach, _FINE)
+        there = expand(template, theta, rows, reach, FINE)
         gradient = there.gradient - precision * (theta - mean)
         where = begin(theta)._replace(gradient=gradient)
         free = free_coordinates(where, lower, upper)
@@ -254,6 +247,6 @@ def _as_batch(fit: Fit) -> Fit:
     return cast(Fit, jax.tree.map(lambda leaf: np.asarray(leaf)[None], fit))
 
 
-def _programs(fit: Fit) -> _Lanes:
+def _programs(fit: Fit) -> Lanes:
     template = template_of(fit)
-    return _Lanes(fit.rows, template, _penalty_table(template, fit.penalty))
+    return Lanes(fit.rows, template, penalty_table(template, fit.penalty))

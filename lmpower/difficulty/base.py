@@ -42,7 +42,6 @@ from lmpower.integrals import (
 )
 from lmpower.precision import float64_on_host
 
-
 # One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
 _SIDE_CLOSING = 12.0
 
@@ -189,7 +188,8 @@ class Difficulty(abc.ABC):
 def over_batch(function: Callable[..., Any], difficulty: Difficulty, *args: Any) -> Any:
     """``function(difficulty, *args)`` in float64, mapped over the difficulty's batch axis if it has one.
 
-    Arguments are shared by the whole batch; ``function`` is compiled once, so let it be a named one. Results are NumPy, with the batch axis first.
+    Arguments are shared by the whole batch; ``function`` is compiled once, so let it be a named one.
+    Results are NumPy, with the batch axis first.
     """
     with jax.enable_x64(True):
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (difficulty, *args))
@@ -283,9 +283,7 @@ class Continuous(Difficulty):
     def log_cdf(self, p: Array) -> Float[Array, ...]:
         """log F(p) for p in [0, 1], from the smaller of the two sides of p."""
         p = jnp.asarray(p)
-        x = jnp.clip(
-            p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg
-        )
+        x = jnp.clip(p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg)
         below, above = self._log_sides(jnp.log(x) - jnp.log1p(-x))
         log_cdf = jnp.where(below < -0.7, below, log1mexp(jnp.minimum(above, -1e-300)))
         return jnp.where(p <= 0, -jnp.inf, jnp.where(p >= jnp.exp(self.log_scale), 0.0, log_cdf))
@@ -332,9 +330,7 @@ class Continuous(Difficulty):
         w, log_weight, log_x, log_y = (jnp.asarray(part, dtype) for part in grid)
         ends, log_reach = self._ends(w[0], w[-1])
         # the density at either end, times its reach, is the mass beyond
-        log_weight = self.log_density(_doubled(log_x), _doubled(log_y)) + _enclose(
-            log_weight, log_reach
-        )
+        log_weight = self.log_density(_doubled(log_x), _doubled(log_y)) + _enclose(log_weight, log_reach)
         log_x_ends, log_y_ends = log_sides(ends)
         log_x, log_y = _enclose(log_x, log_x_ends), _enclose(log_y, log_y_ends)
         return Points(*self.log_pq(log_x, log_y), log_weight)

@@ -155,9 +155,7 @@ class ContinuousBernoulli(Continuous):
 
     def starts(self, summary: Summary) -> Float[Array, "S D"]:
         # for a small mean the law is exponential with rate L = 1/mean
-        return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[
-            :, None
-        ]
+        return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[:, None]
 
 
 @jax.tree_util.register_dataclass
@@ -174,9 +172,7 @@ class Reciprocal(Difficulty):
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
         """log E[p^s (1-p)^f], elementwise, by Gauss-Legendre over log p."""
-        s, f = jnp.broadcast_arrays(
-            jnp.asarray(successes) + 0.0 * self.low, failures + 0.0 * self.low
-        )
+        s, f = jnp.broadcast_arrays(jnp.asarray(successes) + 0.0 * self.low, failures + 0.0 * self.low)
         ends = (
             jnp.broadcast_to(jnp.log(self.low), s.shape),
             jnp.broadcast_to(jnp.log(self.high), s.shape),
@@ -221,9 +217,7 @@ class Reciprocal(Difficulty):
         """Gauss-Legendre over log p, enough for the narrowest kernel."""
         nodes = math.ceil(refinement * (64 + 8 * sum(reach) ** 0.5))
         y, log_weight = gauss_legendre(jnp.log(self.low), jnp.log(self.high), nodes)
-        return Points(
-            y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low))
-        )
+        return Points(y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low)))
 
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(jnp.log(self.high / self.low)), jnp.log(self.high)])

@@ -49,9 +49,7 @@ class Kumaraswamy(Continuous):
         # F = 1 - e^-y with y = -beta log(1 - t), t = x^alpha; where t or y vanishes, F -> y -> beta t
         log_t = self.alpha * log_x
         faint = log_t < -36.0
-        log_rate = jnp.where(
-            faint, log_t, jnp.log(-jnp.log1p(-jnp.exp(jnp.where(faint, -1.0, log_t))))
-        )
+        log_rate = jnp.where(faint, log_t, jnp.log(-jnp.log1p(-jnp.exp(jnp.where(faint, -1.0, log_t)))))
         log_y = jnp.log(self.beta) + log_rate
         faint = log_y < -36.0
         return jnp.where(faint, log_y, log1mexp(-jnp.exp(jnp.where(faint, 0.0, log_y))))

@@ -95,9 +95,7 @@ def _draw_observed(axes: Axes, counts: Counts, left: float) -> None:
     axes.bar(left - ZERO_AT, _unsolved(counts), width=1.0, color=PALE, lw=0)
     if counts.stopping != "fixed":
         said = f"s/n is not drawn:\nstopping is {counts.stopping}"
-        axes.text(
-            0.99, 0.98, said, transform=axes.transAxes, **(SMALL | {"va": "top", "ha": "right"})
-        )
+        axes.text(0.99, 0.98, said, transform=axes.transAxes, **(SMALL | {"va": "top", "ha": "right"}))
         return
     solved = counts.rate[counts.successes > 0]
     edges = _edges(int(np.median(counts.attempts)))
