@@ -137,7 +137,7 @@ def _icdf(law: Continuous, u: Array) -> Array:
 
 
 def _limits(like: Array) -> Any:
-    return jnp.finfo(like.dtype)  # type: ignore[no-untyped-call]
+    return jnp.finfo(like.dtype)
 
 
 class _Chance(_OfDifficulty):

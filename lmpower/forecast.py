@@ -147,7 +147,7 @@ def forecast_pass_at_k(
         every = _expectations(batch, rows, ks, metric, tau, slope=False)
         lower, upper = _percentiles(every, mean, level)
     elif by_delta:
-        slope, known = mean.slope, covariance(cast(Fit, difficulty))
+        slope, known = np.asarray(mean.slope), covariance(cast(Fit, difficulty))
         variance = np.einsum("kd,de,ke->k", slope, known, slope) + mean.spread
         lower, upper = _interval(mean, np.sqrt(variance), level)
     each = None if rows is None else mean.each
@@ -184,13 +184,17 @@ def _check(problems: str, level: float, metric: str, tau: float | None, counts: 
 
 
 class _Mean(NamedTuple):
-    """The mean over problems of E g, of E (1-g), that mean's variance, and E g of every row."""
+    """The mean over problems of E g [K], of E (1-g), its variance, and E g of every row [R, K].
 
-    hit: Float[np.ndarray, "*B K"]
-    miss: Float[np.ndarray, "*B K"]
-    spread: Float[np.ndarray, "*B K"]
-    each: Float[np.ndarray, "*B R K"]
-    slope: Float[np.ndarray, "K D"] | None  # of ``hit`` in the search coordinates
+    (JAX's inside the compiled program, NumPy's outside: hence Any.) The slope is that of ``hit`` in
+    the search coordinates, [K, D].
+    """
+
+    hit: Any
+    miss: Any
+    spread: Any
+    each: Any
+    slope: Any
 
 
 def _expectations(
@@ -225,7 +229,7 @@ def _ask(
     slope: bool,
     batched: bool,
 ) -> _Mean:
-    share = rows.weight / jnp.sum(rows.weight)
+    share = jnp.asarray(rows.weight) / jnp.sum(rows.weight)
 
     def of(law: Difficulty) -> tuple[Array, Array, Array]:
         points = law.points(reach, _REFINEMENT)

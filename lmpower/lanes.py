@@ -66,9 +66,7 @@ class Lanes(NamedTuple):
     def only(self, index: np.ndarray) -> Lanes:
         return self._replace(rows=jax.tree.map(lambda leaf: leaf[index], self.rows))
 
-    def maximise(
-        self, starts: int, begin_at: np.ndarray | None = None, refinement: float = FINE
-    ) -> Ascent:
+    def maximise(self, starts: int, begin_at: np.ndarray | None = None, refinement: float = FINE) -> Any:
         """The best maximum of each dataset, with the steps of all its starts."""
         if begin_at is None:
             begin_at = self.chunked(functools.partial(_best_starts, starts=starts), self.rows)
@@ -77,8 +75,8 @@ class Lanes(NamedTuple):
         size, kept, dimensions = begin_at.shape
         rough = refinement == COARSE
         thetas = begin_at.reshape(size * kept, dimensions)
-        states = jax.vmap(begin)(thetas.astype(np.float32) if rough else thetas)
-        states = jax.tree.map(np.array, states)
+        states = jax.vmap(begin)(jnp.asarray(thetas, np.float32 if rough else np.float64))
+        states = cast(Any, jax.tree.map(np.array, states))
         lower, upper = (np.tile(bound, (size * kept, 1)) for bound in self.template.box[:2])
         at_a_time = _STEPS_AT_A_TIME
         for _ in range(0, MOST_STEPS if refinement <= FINE else _MOSTFINER_STEPS, at_a_time):
@@ -94,7 +92,7 @@ class Lanes(NamedTuple):
             with np.errstate(invalid="ignore"):
                 idle = (part.value - before < _NOTHING) & (part.steps >= _PATIENCE)
             flat = (part.status == RUNNING) & idle
-            part = part._replace(status=np.where(flat, CONVERGED, part.status))
+            part = part._replace(status=cast(Any, np.where(flat, CONVERGED, part.status)))
             states = jax.tree.map(functools.partial(_overwrite, running), states, part)
         value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
         best = np.arange(size) * kept + np.argmax(value, axis=1)
@@ -117,14 +115,14 @@ class Lanes(NamedTuple):
         steps = np.broadcast_to(most_steps, states.status.shape)
         return cast(Ascent, self.chunked(run, self.rows, states, lower, upper, steps))
 
-    def finish(self, theta: np.ndarray) -> tuple[Ascent, np.ndarray]:
+    def finish(self, theta: np.ndarray) -> tuple[Any, np.ndarray]:
         """The maximum near ``theta`` on a grid fine enough for each dataset, and its value on a finer.
 
         Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
         """
         waiting = np.arange(theta.shape[0])
         refinement, value = FINE, np.zeros(theta.shape[0])
-        top = jax.tree.map(np.array, jax.vmap(begin)(theta))
+        top = jax.tree.map(np.array, jax.vmap(begin)(jnp.asarray(theta)))
         while waiting.size:
             part, last = self.only(waiting), 2 * refinement > FINEST
             here = top.theta[waiting]
@@ -143,14 +141,14 @@ class Lanes(NamedTuple):
             waiting, refinement = waiting if not last else waiting[:0], 2 * refinement
         return top, value
 
-    def best(self, starts: int) -> tuple[Ascent, np.ndarray]:
+    def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum found from the family's ``starts`` best starting points, and its value."""
         return self.finish(self.maximise(starts, None, FINE if self.alone else COARSE).theta)
 
     @property
     def alone(self) -> bool:
         """Too few to be worth a coarse first run, or making room for one another."""
-        return self.rows.weight.shape[0] < _ALONE
+        return bool(self.rows.weight.shape[0] < _ALONE)
 
     def value_at(self, theta: np.ndarray, refinement: float) -> np.ndarray:
         """The penalised log-likelihood at ``theta``, [B]."""

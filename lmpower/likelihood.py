@@ -34,7 +34,7 @@ def log_likelihood(difficulty: Difficulty, rows: Rows) -> Float[Array, ""]:
     difficulty. Rows of weight 0 are padding.
     """
     present = rows.weight > 0
-    log_moment = difficulty.log_moment(rows.successes, rows.failures)
+    log_moment = difficulty.log_moment(jnp.asarray(rows.successes), jnp.asarray(rows.failures))
     return jnp.sum(jnp.where(present, rows.weight * jnp.where(present, log_moment, 0.0), 0.0))
 
 
@@ -73,8 +73,9 @@ def expand(
     points, slope, bend = _two_derivatives(
         lambda t: template.from_search(t).points(reach, refinement), theta
     )
-    size, weight = theta.shape[0], rows.weight
-    phi = (rows.successes, rows.failures, jnp.ones_like(rows.failures))
+    size, weight = theta.shape[0], jnp.asarray(rows.weight)
+    s, f = jnp.asarray(rows.successes), jnp.asarray(rows.failures)
+    phi = (s, f, jnp.ones_like(f))
     kernel, peak = _kernel(points, rows)
 
     # sums over points of K_ij and K_ij nu'_jad, [R, 1 + 3 D]
@@ -84,7 +85,8 @@ def expand(
     sums = jnp.einsum("rj,mj->rm", kernel, features, precision="highest")
     total = sums[:, 0]
     means = sums[:, 1:] / total[:, None]
-    scores = sum(phi[a][:, None] * means[:, a * size : (a + 1) * size] for a in range(3))
+    each = [phi[a][:, None] * means[:, a * size : (a + 1) * size] for a in range(3)]
+    scores = each[0] + each[1] + each[2]
 
     # W_ab = sum over rows of weight_i phi_ia phi_ib P_ij, for a <= b, each [J]
     share = weight / total
@@ -119,7 +121,7 @@ def _kernel(points: Points, rows: Rows) -> tuple[Float[Array, "R J"], Float[Arra
     The peak is the highest value s log p + f log(1-p) can take, at p = s/n: no exponent overflows,
     and a row underflows only under a law that gives its s/n no weight at all.
     """
-    s, f = rows.successes, rows.failures
+    s, f = jnp.asarray(rows.successes), jnp.asarray(rows.failures)
     peak = _xlogx(s) + _xlogx(f) - _xlogx(s + f)
     one = jnp.ones_like
     rows_side = jnp.stack([s, f, one(s), -peak], axis=-1)

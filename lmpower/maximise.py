@@ -66,7 +66,7 @@ def ascend(
     state: Ascent,
     lower: Float[Array, " D"],
     upper: Float[Array, " D"],
-    most_steps: int,
+    most_steps: int | Array,
     tolerance: float = TOLERANCE,
 ) -> Ascent:
     """Go on until converged or stalled, or for ``most_steps`` more steps."""
@@ -87,17 +87,11 @@ def free_coordinates(state: Ascent, lower: Array, upper: Array) -> Bool[Array, "
 
 def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance: float) -> Ascent:
     free = free_coordinates(state, lower, upper)
-    gradient = jnp.where(free, state.gradient, 0.0)
-    curvature = masked(-state.hessian, free)
-
-    newton = solve_positive(curvature, gradient)
-    promise = 0.5 * gradient @ newton
-    converged = (promise < tolerance) & jnp.isfinite(state.value)
-
+    gradient, curvature = jnp.where(free, state.gradient, 0.0), masked(-state.hessian, free)
     scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
     step = solve_positive(curvature + state.damping * jnp.diag(scale), gradient)
     step = step * jnp.minimum(1.0, _LONGEST_STEP / (jnp.max(jnp.abs(step)) + 1e-30))
-    theta = jnp.where(converged, state.theta, jnp.clip(state.theta + step, lower, upper))
+    theta = jnp.clip(state.theta + step, lower, upper)
     taken = theta - state.theta
 
     value, gradient_there, hessian_there = surface(theta)
@@ -106,26 +100,33 @@ def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance
     # where the model is not concave the quadratic may promise nothing: any gain is then welcome
     ratio = gained / jnp.maximum(predicted, 1e-30)
     better = jnp.isfinite(value) & (gained > 0)
-
     damping = jnp.where(ratio > 0.75, state.damping / 8, state.damping)
     damping = jnp.where(ratio < 0.25, jnp.maximum(4 * state.damping, 1e-3), damping)
     damping = jnp.where(better, damping, jnp.maximum(10 * state.damping, 1e-2))
-    stalled = ~better & (damping > _MOST_DAMPING)
 
     def kept(new: Array, old: Array) -> Array:
-        return jnp.where(better & ~converged, new, old)
+        return jnp.where(better, new, old)
 
-    return Ascent(
+    after = Ascent(
         theta=kept(theta, state.theta),
         value=kept(value, state.value),
         gradient=kept(gradient_there, state.gradient),
         hessian=kept(hessian_there, state.hessian),
-        damping=jnp.where(converged, state.damping, damping),
+        damping=damping,
         steps=state.steps + 1,
-        status=jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, RUNNING)).astype(
-            state.status.dtype
-        ),
+        status=state.status,
     )
+    arrived = (_promise(after, lower, upper) < tolerance) & jnp.isfinite(after.value)
+    stuck = ~better & (damping > _MOST_DAMPING)
+    status = jnp.where(arrived, CONVERGED, jnp.where(stuck, STALLED, RUNNING))
+    return after._replace(status=status.astype(state.status.dtype))
+
+
+def _promise(state: Ascent, lower: Array, upper: Array) -> Float[Array, ""]:
+    """What an undamped Newton step is expected to gain."""
+    free = free_coordinates(state, lower, upper)
+    gradient = jnp.where(free, state.gradient, 0.0)
+    return 0.5 * gradient @ solve_positive(masked(-state.hessian, free), gradient)
 
 
 def masked(matrix: Float[Array, "D D"], free: Bool[Array, " D"]) -> Float[Array, "D D"]:

@@ -101,9 +101,7 @@ def _quadrature(log_g, features, dps, lo=None, hi=None):
         for mode, h in modes:
             for sign in (-1, 1):
                 step = mpf(2) ** -20
-                while (
-                    left < mode + sign * step < right and h - log_g(mode + sign * step) < mpf(1) / 2
-                ):
+                while left < mode + sign * step < right and h - log_g(mode + sign * step) < mpf(1) / 2:
                     step *= 2
                 while left < mode + sign * step < right:
                     edges.add(mode + sign * step)
@@ -764,9 +762,7 @@ def default_starts(family, rows):
 def _active(objective, z, slope):
     """Coordinates resting on a bound that the gradient presses them against."""
     edge = 1e-9 * (1 + np.abs(z))
-    return ((z <= objective.lower + edge) & (slope > 0)) | (
-        (z >= objective.upper - edge) & (slope < 0)
-    )
+    return ((z <= objective.lower + edge) & (slope > 0)) | ((z >= objective.upper - edge) & (slope < 0))
 
 
 def _newton(objective, z, steps=12):

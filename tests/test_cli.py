@@ -239,14 +239,10 @@ def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
     status = np.array([Status.CONVERGED, Status.NO_SUCCESS])
     pair = np.array([0.1, np.nan]), np.array([0.2, np.nan])
     lines = {"good": fit_line(example()), "never": "pass@k is 0"}
-    study = Study(
-        counts, True, "beta", replace(fits, status=status), 0.9, pair, (1, 10), pair[0], lines
-    )
+    study = Study(counts, True, "beta", replace(fits, status=status), 0.9, pair, (1, 10), pair[0], lines)
     said = fit_table(study)
     assert "status: converged, except for\n  never: no problem was ever solved" in said
-    assert (
-        "line: -log pass@k = a k^-b, by least squares, except for\n  never: none, because" in said
-    )
+    assert "line: -log pass@k = a k^-b, by least squares, except for\n  never: none, because" in said
     assert re.search(r"good .*1\.\.100\n", said)
     assert re.search(r"never +- .*-\n", said)
 
@@ -447,9 +443,7 @@ def test_a_full_disk_is_told() -> None:
 
 def test_json_has_no_nan() -> None:
     records = [{"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf")}, "e": "é"}]
-    assert json.loads(as_json(records)) == [
-        {"a": None, "b": [1.5, None], "c": {"d": None}, "e": "é"}
-    ]
+    assert json.loads(as_json(records)) == [{"a": None, "b": [1.5, None], "c": {"d": None}, "e": "é"}]
     assert json.loads(as_json([])) == []
 
 

@@ -57,11 +57,7 @@ def test_counts_could_come_from_the_truth(model: str) -> None:
 
 
 def test_unknown_model() -> None:
-    with pytest.raises(
-        CountsError, match="there is no group 'gpt'; the groups are model-a, model-b"
-    ):
+    with pytest.raises(CountsError, match="there is no group 'gpt'; the groups are model-a, model-b"):
         example("gpt")
-    with pytest.raises(
-        ValueError, match="there is no model 'gpt'; the models are model-a, model-b"
-    ):
+    with pytest.raises(ValueError, match="there is no model 'gpt'; the models are model-a, model-b"):
         example_truth("gpt")

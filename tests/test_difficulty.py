@@ -315,9 +315,7 @@ def test_the_tail_is_what_pass_at_k_tends_to(name):
     above = neg_log - tail.floor
     # a second component with exponent 1 is still 3e-3 of the first's at 1e9
     accuracy = 2e-2 if name == "mixture" else 1e-4
-    np.testing.assert_allclose(
-        above, np.exp(tail.log_prefactor) * ks**-tail.exponent, rtol=accuracy
-    )
+    np.testing.assert_allclose(above, np.exp(tail.log_prefactor) * ks**-tail.exponent, rtol=accuracy)
     slope = -np.diff(np.log(above)) / np.log(10)
     np.testing.assert_allclose(slope, tail.exponent, atol=accuracy)
 
@@ -475,7 +473,14 @@ def test_points_carry_every_kernel_within_reach(name, refinement, accuracy):
         (lambda d: mixture(d, d, weights=(0.3, 0.7)), Beta(F(0.3), F(3.0))),
         (lambda d: Scaled(Scaled(d, F(0.5)), F(2.0)), Beta(F(0.3), F(3.0))),
     ],
-    ids=["scaled by 1", "no zeros", "no zeros in points", "mixture of one", "twice the same", "and back"],
+    ids=[
+        "scaled by 1",
+        "no zeros",
+        "no zeros in points",
+        "mixture of one",
+        "twice the same",
+        "and back",
+    ],
 )
 def test_a_composition_that_changes_nothing(composed, plain):
     law = composed(plain)

@@ -165,9 +165,7 @@ def test_long_answers_beside_the_counts(tmp_path: Path) -> None:
         unique_by=lambda row: row[0],
     )
 )
-def test_whatever_is_written_is_read(
-    tmp_path_factory: Any, rows: list[tuple[str, int, int]]
-) -> None:
+def test_whatever_is_written_is_read(tmp_path_factory: Any, rows: list[tuple[str, int, int]]) -> None:
     folder = tmp_path_factory.mktemp("io")
     columns = dict(zip(("problem", "attempts", "successes"), zip(*rows, strict=True), strict=True))
     with open(folder / "a.csv", "w", encoding="utf-8", newline="") as file:

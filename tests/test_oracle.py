@@ -170,9 +170,7 @@ def test_discrete_zero_inflated_and_mixture():
 def test_derivatives_against_closed_forms(s, f):
     """Beta: digammas. In log c at c = 1: neighbouring moments, for the moment is a polynomial."""
     alpha, beta = 0.3, 0.4
-    _, gradient, hessian = oracle.log_moment_derivatives(
-        "scaled_beta", s, f, (alpha, beta, 1.0), DPS
-    )
+    _, gradient, hessian = oracle.log_moment_derivatives("scaled_beta", s, f, (alpha, beta, 1.0), DPS)
     _, closed, curved = oracle.log_moment_derivatives("beta", s, f, (alpha, beta))
     with mp.workdps(60):
         a, b, n = mpf(alpha), mpf(beta), s + f

@@ -52,9 +52,7 @@ def words(figure: Figure) -> list[str]:
 
 def dots(figure: Figure, panel: int) -> list[np.ndarray]:
     return [
-        np.asarray(line.get_xydata())
-        for line in figure.axes[panel].lines
-        if line.get_marker() == "o"
+        np.asarray(line.get_xydata()) for line in figure.axes[panel].lines if line.get_marker() == "o"
     ]
 
 
@@ -105,9 +103,7 @@ def test_measured_points_are_the_unbiased_pass_at_k() -> None:
     ("problems", "given", "expected"),
     [("same", None, False), ("new", None, True), ("same", True, True), ("new", False, False)],
 )
-def test_standard_errors_go_with_new_problems(
-    problems: str, given: bool | None, expected: bool
-) -> None:
+def test_standard_errors_go_with_new_problems(problems: str, given: bool | None, expected: bool) -> None:
     figure = plot_forecast(curve(problems), example(), standard_errors=given)
     bars = [each for each in figure.axes[0].collections if hasattr(each, "get_segments")]
     assert bool(bars) is expected

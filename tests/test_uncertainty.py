@@ -78,9 +78,7 @@ def _oracle_profile(family: str, counts: Counts, alpha: float, others: np.ndarra
 
 
 @pytest.mark.parametrize(("family", "j"), CASES)
-def test_at_both_ends_the_oracles_profile_has_fallen_by_half_the_quantile(
-    family: str, j: int
-) -> None:
+def test_at_both_ends_the_oracles_profile_has_fallen_by_half_the_quantile(family: str, j: int) -> None:
     fit, counts, level = _batch(family), DATASETS[family][j], 0.9
     lower, upper = profile_interval(fit, level)
     assert lower[j] < fit.tail_exponent[j] < upper[j]
@@ -106,9 +104,7 @@ def test_an_end_the_counts_do_not_exclude_is_open() -> None:
 
 def test_exponents_fixed_by_the_family_and_missing_ones() -> None:
     uniform, discrete, beta = (
-        dataclasses.replace(
-            _single(), difficulty=fit_difficulty(DATASETS["beta"][0], family).difficulty
-        )
+        dataclasses.replace(_single(), difficulty=fit_difficulty(DATASETS["beta"][0], family).difficulty)
         for family in ("uniform", "discrete-2", "beta")
     )
     assert profile_interval(uniform) == (1.0, 1.0)
@@ -219,9 +215,9 @@ def test_the_maximisers_derivative_is_that_of_refitting() -> None:
     with jax.enable_x64(True):
         w = jax.numpy.asarray(fit.rows.weight)
         # one program: value, forward and backward derivative, under jit and vmap
-        values, jacobian = jax.jit(
-            lambda w, near: (jax.vmap(maximum)(near), jax.jacrev(maximum)(w))
-        )(w, jax.numpy.asarray(weights))
+        values, jacobian = jax.jit(lambda w, near: (jax.vmap(maximum)(near), jax.jacrev(maximum)(w)))(
+            w, jax.numpy.asarray(weights)
+        )
         values, jacobian = np.asarray(values), np.asarray(jacobian)
     assert values == pytest.approx(again, abs=1e-6)
     assert jacobian @ direction == pytest.approx(slope, rel=2e-3)

@@ -20,7 +20,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,11 @@ from lmpower.precision import float64_on_host
 
 # One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
 _SIDE_CLOSING = 12.0
+
+
+# A law's parameter: a Python number, a NumPy or a JAX array; [B] in a batch. (Spelled Any because no
+# type of NumPy's or JAX's admits all of these in arithmetic.)
+Parameter: TypeAlias = Any
 
 
 class Tail(NamedTuple):
@@ -90,7 +95,7 @@ class Box(NamedTuple):
     names: tuple[str, ...]
 
     def __add__(self, other: Box) -> Box:  # type: ignore[override]  # boxes side by side, not tuples
-        return Box(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Box(self.lower + other.lower, self.upper + other.upper, self.names + other.names)
 
 
 def in_box(**bounds: tuple[float, float]) -> Box:
@@ -272,7 +277,7 @@ class Continuous(Difficulty):
         )
         tries = jnp.where(f == 0, 1.0, f)[..., None]
         log_pass = self._log_integral(
-            lambda log_p, log_q: log_success(tries, log_p, log_q), -jnp.inf, saturated
+            lambda log_p, log_q: log_success(tries, log_p, log_q), jnp.full_like(f, -jnp.inf), saturated
         )
         rarely = log_pass < -0.7
         almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
@@ -295,15 +300,17 @@ class Continuous(Difficulty):
         for sign in (-1.0, 1.0):
             # look along v = sign * w, so that the mass wanted always lies above v
             far = jnp.maximum(reach, sign * w + 1.0)
-            low, high = find_window(
-                lambda v, sign=sign: self.log_density(*log_sides(sign * v)), sign * w, far
-            )
+
+            def along(v: Array, sign: float = sign) -> Array:
+                return self.log_density(*log_sides(sign * v))
+
+            low, high = find_window(along, sign * w, far)
             v, log_weight = gauss_legendre(low, high)
             edge = log_sides(sign * high)
             log_reach = self.log_reach_below if sign < 0 else self.log_reach_above
             beyond = self.log_density(*edge) + log_reach(*edge)
             beyond = jnp.where(high >= far, beyond, -jnp.inf)
-            inside = self.log_density(*log_sides(sign * v)) + log_weight
+            inside = along(v) + log_weight
             masses.append(log_sum_exp(jnp.concatenate([inside, beyond[..., None]], -1)))
         return masses[0], masses[1]
 
@@ -389,7 +396,7 @@ class Continuous(Difficulty):
         return log_sum_exp(jnp.concatenate([inside, outside], axis=-1))
 
     def _ends(self, low: Array, high: Array) -> tuple[Array, Array]:
-        """One point at the mean of what lies beyond either end, and log(mass/density there), [..., 2]."""
+        """One point at the mean of what lies beyond either end, and log(mass/density), [..., 2]."""
         reach_low = self.log_reach_below(*log_sides(low))
         reach_high = self.log_reach_above(*log_sides(high))
         # a tail of local rate r = 1/reach, x^r, has its mean at x r/(1+r)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Summary, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Parameter, Summary, Tail, in_box
 from lmpower.integrals import log_beta, log_beta_ratio, log_rising
 from lmpower.precision import float64_on_host
 
@@ -23,8 +23,8 @@ from lmpower.precision import float64_on_host
 class Beta(Continuous):
     """Beta(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
 
-    alpha: Float[Array, ""]
-    beta: Float[Array, ""]
+    alpha: Parameter
+    beta: Parameter
 
     @property
     def stiffness(self) -> Float[Array, ""]:

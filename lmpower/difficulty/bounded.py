@@ -19,6 +19,7 @@ from lmpower.difficulty.base import (
     Box,
     Continuous,
     Difficulty,
+    Parameter,
     Points,
     Summary,
     Tail,
@@ -34,7 +35,7 @@ from lmpower.precision import float64_on_host
 class Uniform(Continuous):
     """p uniform on (0, high), 0 < high <= 1."""
 
-    high: Float[Array, ""]
+    high: Parameter
 
     @property
     def log_scale(self) -> Float[Array, ""]:
@@ -96,7 +97,7 @@ class ContinuousBernoulli(Continuous):
     It is an exponential law cut at 1, rate L = log((1-lam)/lam): the mass lies near 0 for lam < 1/2.
     """
 
-    lam: Float[Array, ""]
+    lam: Parameter
 
     @property
     def _rate(self) -> Float[Array, ""]:
@@ -166,8 +167,8 @@ class Reciprocal(Difficulty):
     pass@k falls along log k for 1/high << k << 1/low, and exponentially beyond: no power law.
     """
 
-    low: Float[Array, ""]
-    high: Float[Array, ""]
+    low: Parameter
+    high: Parameter
 
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Points, Summary, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Difficulty, Parameter, Points, Summary, Tail, in_box
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -35,7 +35,7 @@ class Scaled(Continuous):
     """
 
     base: Continuous
-    c: Float[Array, ""]
+    c: Parameter
 
     @property
     def log_scale(self) -> Float[Array, ""]:
@@ -99,6 +99,10 @@ class Scaled(Continuous):
             )
             base = self.base.starts(inner)
             tries.append(jnp.column_stack([base, jnp.full(base.shape[0], jnp.log(c))]))
+        if self.base.box.names == ("alpha", "beta"):
+            # all problems hardly different: the mass piled up below c
+            piled = jnp.stack([jnp.log(30.0), jnp.log(0.03), jnp.log(1.03 * summary.mean)])
+            tries.append(jnp.minimum(piled, jnp.asarray([9.0, 9.0, 0.0]))[None])
         return jnp.concatenate(tries)
 
 
@@ -111,7 +115,7 @@ class ZeroInflated(Difficulty):
     """
 
     base: Difficulty
-    pi0: Float[Array, ""]
+    pi0: Parameter
 
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
@@ -190,7 +194,7 @@ class Mixture(Difficulty):
     """A problem is from component j with probability ``weights[j]``; the weights sum to 1."""
 
     components: tuple[Difficulty, ...]
-    weights: Float[Array, " M"]
+    weights: Parameter
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

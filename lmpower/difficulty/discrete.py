@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Difficulty, Points, Summary, Tail
+from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Summary, Tail
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -28,8 +28,8 @@ _NEVER = -1e30
 class Discrete(Difficulty):
     """P(p = p_j) = weights[j], for p_j in [0, 1]; the weights sum to 1."""
 
-    p: Float[Array, " J"]
-    weights: Float[Array, " J"]
+    p: Parameter
+    weights: Parameter
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Summary, Tail, in_box
+from lmpower.difficulty.base import Box, Continuous, Parameter, Summary, Tail, in_box
 from lmpower.integrals import log1mexp
 from lmpower.precision import float64_on_host
 
@@ -24,8 +24,8 @@ from lmpower.precision import float64_on_host
 class Kumaraswamy(Continuous):
     """Kumaraswamy(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
 
-    alpha: Float[Array, ""]
-    beta: Float[Array, ""]
+    alpha: Parameter
+    beta: Parameter
 
     @property
     def stiffness(self) -> Float[Array, ""]:
