@@ -5,7 +5,7 @@ pass@k at budgets not yet spent:
 
 * ``Counts``, ``read_counts``: the data, checked at the door;
 * ``pass_at_k``, ``fit_line``: what the counts say by themselves, and the straight line to beat;
-* ``fit_difficulty``, ``profile_interval``, ``bootstrap``: the difficulty behind them, and how sure;
+* ``fit_difficulty``, ``profile_interval``, ``bootstrap_fit``: the difficulty behind them, and how sure;
 * ``forecast_pass_at_k``, ``window_slope``: budgets not yet spent, and how the curve falls;
 * ``lmpower.difficulty``, ``lmpower.plot``, ``lmpower.datasets``, ``lmpower.distributions``.
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lmpower.baseline import Line, fit_line
-    from lmpower.bootstrap import bootstrap
+    from lmpower.bootstrap import bootstrap_fit
     from lmpower.counts import Counts, CountsError
     from lmpower.fit import Fit, Status, fit_difficulty
     from lmpower.forecast import Forecast, forecast_pass_at_k
@@ -39,7 +39,7 @@ _HOMES = {
     "Line": "baseline",
     "PassAtK": "passk",
     "Status": "fit",
-    "bootstrap": "bootstrap",
+    "bootstrap_fit": "bootstrap",
     "fit_difficulty": "fit",
     "fit_line": "baseline",
     "forecast_pass_at_k": "forecast",
@@ -53,6 +53,8 @@ _HOMES = {
     "window_slope": "scaling",
 }
 
+_ROOMS = ("datasets", "difficulty", "distributions", "plot")
+
 __all__ = [
     "Counts",
     "CountsError",
@@ -61,7 +63,7 @@ __all__ = [
     "Line",
     "PassAtK",
     "Status",
-    "bootstrap",
+    "bootstrap_fit",
     "fit_difficulty",
     "fit_line",
     "forecast_pass_at_k",
@@ -77,6 +79,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"lmpower.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'lmpower' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"lmpower.{_HOMES[name]}"), name)

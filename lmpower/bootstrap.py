@@ -29,7 +29,7 @@ KINDS = ("problems", "parametric")
 _DRAWS_AT_A_TIME = 1 << 23
 
 
-def bootstrap(
+def bootstrap_fit(
     fit: Fit,
     counts: Counts,
     *,

@@ -43,7 +43,7 @@ class Status(enum.IntEnum):
 
 _SENTENCES = {
     Status.CONVERGED: "converged",
-    Status.AT_BOUND: "a parameter other than c or pi0 is at the bound of its search box: the counts "
+    Status.AT_BOUND: "a parameter other than c, high or pi0 is at the bound of its search box: the counts "
     "do not determine it",
     Status.NOT_CONVERGED: "the ascent did not converge: try more starts, or a family with fewer "
     "parameters",
@@ -72,7 +72,7 @@ class Fit:
         gradient, hessian: of the (penalised) log-likelihood there, [B, D] and [B, D, D].
         rows: the counts as distinct rows, [B, R].
         status: codes of ``Status``, [B].
-        steps: Newton steps taken, [B].
+        steps: Newton steps of the last climb, on the finest grid needed, [B].
     """
 
     difficulty: Difficulty
@@ -88,7 +88,7 @@ class Fit:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the search coordinates (logs of positive parameters, pi0 as it is)."""
-        return self.difficulty.box.names
+        return (self.difficulty if self.theta.ndim == 1 else self[0].difficulty).box.names
 
     @property
     def ok(self) -> Any:
@@ -217,7 +217,7 @@ def _status(rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.n
     box = template.box
     at_bound = (theta <= np.array(box.lower)) | (theta >= np.array(box.upper))
     # c = 1 and pi0 = 0 are laws like any other
-    natural = np.array([name in ("c", "high", "pi0") for name in box.names])
+    natural = np.array([name.split("_")[0] in ("c", "high", "pi0") for name in box.names])
     solved = np.sum(rows.weight * rows.successes, axis=-1)
     unsolved = np.sum(rows.weight * rows.failures, axis=-1)
     status = np.where(converged, Status.CONVERGED, Status.NOT_CONVERGED)

@@ -9,9 +9,9 @@ A forecast is one expectation, of what k attempts achieve on a problem of chance
 under the difficulty F for a new problem, and under F given (s, f) for a problem already seen. On a cloud
 of points p_j that is a weighted mean of g(p_j), the weights being those of F times p_j^s (1-p_j)^f.
 
-Intervals are for log(-log(1 - g)), in which a power law is straight: the fit's covariance through the
-delta rule, and for *these* problems the spread of their own chances around the mean, which a fit
-known without error would leave.
+Intervals are taken on the scale log(-log(1 - g)), which keeps them inside (0, 1): the fit's covariance
+through the delta rule, and for *these* problems the spread of their own chances around the mean, which
+a fit known without error would leave.
 """
 
 from __future__ import annotations
@@ -281,31 +281,32 @@ def _weights(points: Points, rows: Rows) -> Float[Array, "R J"]:
 
 def _interval(mean: _Mean, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """The normal interval on the stretched scale, for a standard error on the plain one."""
-    centre, room = _stretch(mean.hit, mean.miss)
+    centre = _stretch(mean.hit, mean.miss)
+    # a share of exactly 0 or 1 has no room on the stretched scale
+    room = np.isfinite(centre)
+    centre = np.where(room, centre, 0.0)
     half = _normal_quantiles(np.array([0.5 + level / 2])) * error / _stretching(mean.miss, centre)
     lower, upper = _shrink(centre - half), _shrink(centre + half)
-    # a share of exactly 0 or 1 has no room on the stretched scale
     return np.where(room, lower, mean.hit), np.where(room, upper, mean.hit)
 
 
 def _percentiles(replicates: _Mean, mean: _Mean, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Percentiles over replicates, each widened by the problems' own spread."""
-    centre, _ = _stretch(mean.hit, mean.miss)
-    own = np.sqrt(mean.spread) / _stretching(mean.miss, centre)
+    centre = _stretch(mean.hit, mean.miss)
+    own = np.sqrt(mean.spread) / _stretching(mean.miss, np.where(np.isfinite(centre), centre, 0.0))
     # equally probable normal offsets stand for the spread: no random numbers are needed
     offsets = _normal_quantiles((np.arange(_OFFSETS) + 0.5) / _OFFSETS)
-    stretched, _ = _stretch(replicates.hit, replicates.miss)
+    # a replicate whose fit failed is nan, and left out
+    stretched = _stretch(replicates.hit, replicates.miss)
     widened = stretched[:, None, :] + offsets[:, None] * own
     ends = np.nanquantile(widened, [0.5 - level / 2, 0.5 + level / 2], axis=(0, 1))
     return _shrink(ends[0]), _shrink(ends[1])
 
 
-def _stretch(hit: np.ndarray, miss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log(-log(1 - g)) from whichever of g and 1 - g is the smaller, and whether it is finite."""
+def _stretch(hit: np.ndarray, miss: np.ndarray) -> np.ndarray:
+    """log(-log(1 - g)) from whichever of g and 1 - g is the smaller."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        stretched = np.log(np.where(hit < 0.5, -np.log1p(-hit), -np.log(miss)))
-    room = np.isfinite(stretched)
-    return np.where(room, stretched, 0.0), room
+        return np.asarray(np.log(np.where(hit < 0.5, -np.log1p(-hit), -np.log(miss))))
 
 
 def _stretching(miss: np.ndarray, centre: np.ndarray) -> np.ndarray:

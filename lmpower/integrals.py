@@ -284,7 +284,7 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]
 
     A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
     are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p, hence at most
-    K = 1/(1/(S (1-p)) + 1/(F p)) for s <= S, f <= F. So the nodes are equally spaced in X,
+    K = 1/(1/(S (1-p)) + 1/(F p)) for s/S + f/F <= 1 (and never above 2 K). So the nodes are equally spaced in X,
 
         dX/dw = sqrt(1/h0^2 + K/h1^2),    p = 1/(1 + e^-w),
 

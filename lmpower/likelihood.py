@@ -30,7 +30,7 @@ D = TypeVar("D", bound=Difficulty)
 def log_likelihood(difficulty: Difficulty, rows: Rows) -> Float[Array, ""]:
     """sum over rows of weight * log_moment(s, f): the exact log-likelihood without log C(n, s).
 
-    Add ``log_choose(rows)`` for the probability of the counts themselves; it does not depend on the
+    Add ``weight * rows.log_choose`` for the probability of the counts themselves; it does not depend on the
     difficulty. Rows of weight 0 are padding.
     """
     present = rows.weight > 0
@@ -116,22 +116,14 @@ def expand(
 
 
 def _kernel(points: Points, rows: Rows) -> tuple[Float[Array, "R J"], Float[Array, " R"]]:
-    """exp(phi_i . nu_j - peak_i) and the peaks.
-
-    The peak is the highest value s log p + f log(1-p) can take, at p = s/n: no exponent overflows,
-    and a row underflows only under a law that gives its s/n no weight at all.
-    """
+    """exp(phi_i . nu_j - peak_i) and each row's peak, which keeps any row from underflowing."""
     s, f = jnp.asarray(rows.successes), jnp.asarray(rows.failures)
-    peak = _xlogx(s) + _xlogx(f) - _xlogx(s + f)
-    one = jnp.ones_like
-    rows_side = jnp.stack([s, f, one(s), -peak], axis=-1)
+    rows_side = jnp.stack([s, f, jnp.ones_like(s)], axis=-1)
     # the points are finished first: fused into the loop over R x J they would be taken R times
-    nu = jax.lax.optimization_barrier(jnp.stack([*points, one(points.log_p)]))
-    return jnp.exp(jnp.matmul(rows_side, nu, precision="highest")), peak
-
-
-def _xlogx(x: Array) -> Array:
-    return x * jnp.log(jnp.where(x > 0, x, 1.0))
+    nu = jax.lax.optimization_barrier(jnp.stack(points))
+    exponent = jnp.matmul(rows_side, nu, precision="highest")
+    peak = jax.lax.stop_gradient(jnp.max(exponent, axis=-1))
+    return jnp.exp(exponent - peak[:, None]), peak
 
 
 def _two_derivatives(

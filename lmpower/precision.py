@@ -30,6 +30,7 @@ def float64_on_host(method: F) -> F:
     def wrapper(*args: Any) -> Any:
         if holds_jax_arrays(*args):
             return method(*args)
+        args = tuple(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg for arg in args)
         with jax.enable_x64(True):
             plain = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float64), args)
             return jax.tree.map(np.asarray, compiled(*plain))

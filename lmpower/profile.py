@@ -49,7 +49,7 @@ def profile_interval(
     and 0 or inf is returned, where even the exponent at the end of the search box is not excluded.
     Both ends are the exponent itself where the family fixes it (uniform: 1). Nan: fits that cannot
     be used, families without a power law, and mixtures, whose exponent is the smallest of several
-    (``bootstrap`` those).
+    (``bootstrap_fit`` those).
 
     Args:
         fit: one fit or a batch.

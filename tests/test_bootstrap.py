@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lmpower import bootstrap as module
-from lmpower.bootstrap import bootstrap, percentile_interval
+from lmpower.bootstrap import bootstrap_fit, percentile_interval
 from lmpower.counts import Counts
 from lmpower.fit import Fit, Status, fit_difficulty
 from lmpower.profile import profile_interval
@@ -35,7 +35,7 @@ def _fit() -> Fit:
 
 @functools.cache
 def _replicates(kind: str) -> Fit:
-    return bootstrap(_fit(), COUNTS, key=jax.random.key(KEY), replicates=256, kind=kind)
+    return bootstrap_fit(_fit(), COUNTS, key=jax.random.key(KEY), replicates=256, kind=kind)
 
 
 @pytest.mark.parametrize("kind", ["problems", "parametric"])
@@ -62,7 +62,7 @@ def test_a_replicate_does_not_depend_on_how_many_there_are(
     whole = _replicates(kind)
     # a smaller batch, drawn three at a time
     monkeypatch.setattr(module, "_DRAWS_AT_A_TIME", 3 * COUNTS.problems)
-    few = bootstrap(_fit(), COUNTS, key=jax.random.key(KEY), replicates=20, kind=kind)
+    few = bootstrap_fit(_fit(), COUNTS, key=jax.random.key(KEY), replicates=20, kind=kind)
     for name in ("successes", "failures", "weight"):
         mine, theirs = getattr(few.rows, name), getattr(whole.rows, name)[:20]
         used = np.any(mine * few.rows.weight != 0, axis=0) if name != "weight" else mine.any(axis=0)
@@ -81,7 +81,9 @@ def test_resampled_problems_are_as_many_and_equally_likely() -> None:
 def test_degenerate_replicates_stay_and_say_so() -> None:
     # two problems of twelve were solved: one resample in nine holds neither
     counts = Counts(attempts=[50] * 12, successes=[0] * 10 + [3, 31])
-    replicates = bootstrap(fit_difficulty(counts, "beta"), counts, key=jax.random.key(0), replicates=32)
+    replicates = bootstrap_fit(
+        fit_difficulty(counts, "beta"), counts, key=jax.random.key(0), replicates=32
+    )
     failed = replicates.status == Status.NO_SUCCESS
     assert 1 <= failed.sum() <= 12
     assert np.all(np.isnan(replicates.tail_exponent[failed]))
@@ -93,16 +95,16 @@ def test_what_is_refused() -> None:
     fit, key = _fit(), jax.random.key(0)
     stopped = Counts(COUNTS.attempts, COUNTS.successes, stopping="adaptive")
     with pytest.raises(ValueError, match=r"stopping='adaptive'.*use kind='problems'"):
-        bootstrap(fit, stopped, key=key, kind="parametric")
+        bootstrap_fit(fit, stopped, key=key, kind="parametric")
     with pytest.raises(ValueError, match="'problems', 'parametric', not 'rows'"):
-        bootstrap(fit, COUNTS, key=key, kind="rows")
+        bootstrap_fit(fit, COUNTS, key=key, kind="rows")
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        bootstrap(fit, COUNTS, key=key, replicates=0)
+        bootstrap_fit(fit, COUNTS, key=key, replicates=0)
     with pytest.raises(ValueError, match="single fit"):
-        bootstrap(_replicates("problems"), COUNTS, key=key)
+        bootstrap_fit(_replicates("problems"), COUNTS, key=key)
     failed = dataclasses.replace(fit, status=np.int32(Status.NO_SUCCESS))
     with pytest.raises(ValueError, match="no problem was ever solved"):
-        bootstrap(failed, COUNTS, key=key)
+        bootstrap_fit(failed, COUNTS, key=key)
     with pytest.raises(ValueError, match="batch of fits"):
         percentile_interval(fit)
     with pytest.raises(ValueError, match="between 0 and 1, not 95"):

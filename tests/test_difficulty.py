@@ -109,8 +109,15 @@ def computed(family: str, derivatives: bool) -> tuple[np.ndarray, ...]:
         zero = jnp.zeros_like(parameters)
         if not derivatives:
             return (value(zero, parameters, s, f),)
-        slope = jax.grad(value)(zero, parameters, s, f)
-        return value(zero, parameters, s, f), slope, jax.hessian(value)(zero, parameters, s, f)
+
+        # forward over forward, all in one: a third of the compile time of grad and hessian apart
+        def slope(t):
+            push = jax.jacfwd(lambda u: (value(u, parameters, s, f),) * 2, has_aux=True)
+            first, height = push(t)
+            return first, (height, first)
+
+        bend, (height, first) = jax.jacfwd(slope, has_aux=True)(zero)
+        return height, first, bend
 
     with jax.enable_x64(True):
         given = (jnp.asarray(x) for x in (truth.parameters, truth.successes, truth.failures))
@@ -309,7 +316,6 @@ def test_the_tail_is_what_pass_at_k_tends_to(name):
     law = TAILED[name]
     tail = law.tail()
     ks = np.array([1e8, K_FAR])
-    neg_log = -np.asarray(log1mexp(np.asarray(law.log_moment(np.zeros(2), ks), np.float64)))
     with jax.enable_x64(True):
         neg_log = -np.asarray(log1mexp(jnp.asarray(law.log_moment(np.zeros(2), ks))))
     above = neg_log - tail.floor

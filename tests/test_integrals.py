@@ -124,36 +124,9 @@ def mp_log_beta_ratio(a, b, s, f):
 
 
 def test_log_beta_ratio_keeps_its_relative_accuracy():
+    """Its derivatives are those of Beta's log_moment: see test_difficulty."""
     truth = exact(mp_log_beta_ratio, RATIOS)
     np.testing.assert_allclose(on_points(log_beta_ratio, RATIOS), truth, rtol=1e-11)
-
-
-def test_log_beta_ratio_derivatives():
-    def first(a, b, s, f):
-        both = mp.psi(0, a + b + s + f) - mp.psi(0, a + b)
-        return [mp.psi(0, a + s) - mp.psi(0, a) - both, mp.psi(0, b + f) - mp.psi(0, b) - both]
-
-    def second(a, b, s, f):
-        both = mp.psi(1, a + b + s + f) - mp.psi(1, a + b)
-        up, down = mp.psi(1, a + s) - mp.psi(1, a), mp.psi(1, b + f) - mp.psi(1, b)
-        return [[up - both, -both], [-both, down - both]]
-
-    # in log a, log b, where all entries are of the size of the value or less
-    def in_logs(x, y, s, f):
-        return log_beta_ratio(jnp.exp(x), jnp.exp(y), s, f)
-
-    logs = [(np.log(a), np.log(b), s, f) for a, b, s, f in RATIOS]
-    a, b = np.array(RATIOS)[:, :2].T
-    scale = np.stack([a, b], -1)
-    slope = exact(first, RATIOS) * scale
-    ours = on_points(lambda *x: jax.grad(in_logs, (0, 1))(*x), logs)
-    row = np.max(np.abs(slope), axis=1, keepdims=True)
-    assert np.max(np.abs(ours.T - slope) / np.maximum(np.abs(slope), 1e-6 * row)) < 1e-7
-    truth = exact(second, RATIOS) * scale[:, :, None] * scale[:, None, :]
-    truth += slope[:, :, None] * np.eye(2)
-    ours = np.moveaxis(on_points(lambda *x: jax.hessian(in_logs, (0, 1))(*x), logs), -1, 0)
-    row = np.max(np.abs(truth), axis=(1, 2), keepdims=True)
-    assert np.max(np.abs(ours - truth) / np.maximum(np.abs(truth), 1e-3 * row)) < 1e-5
 
 
 BELOW_ZERO = [(-x,) for x in (1e-300, 1e-18, 1e-9, 0.1, np.log(2), 0.6932, 1.0, 40.0, 700.0)]
@@ -187,7 +160,7 @@ def test_log_sum_exp_of_nothing_is_minus_infinity_with_a_zero_derivative():
         assert log_sum_exp(nothing) == -np.inf
         np.testing.assert_array_equal(jax.grad(log_sum_exp)(nothing), 0)
         far = jnp.asarray([-1e5, -1e5, -jnp.inf])
-        np.testing.assert_allclose(log_sum_exp(far), -1e5 + np.log(2), rtol=1e-15)
+        np.testing.assert_allclose(np.asarray(log_sum_exp(far)), -1e5 + np.log(2), rtol=1e-15)
 
 
 def corrected_weights(nodes: int) -> np.ndarray:
@@ -212,6 +185,7 @@ def test_gregory_correction_integrates_what_goes_on_beyond_the_window():
 def test_gauss_legendre_is_exact_for_polynomials():
     with jax.enable_x64(True):
         x, log_weight = gauss_legendre(jnp.asarray(1.0), jnp.asarray(3.0), 8)
+    x, log_weight = np.asarray(x), np.asarray(log_weight)
     np.testing.assert_allclose(np.sum(x**15 * np.exp(log_weight)), (3**16 - 1) / 16, rtol=1e-13)
 
 

@@ -246,21 +246,23 @@ class Mixture(Difficulty):
     def tail(self) -> Tail:
         """The component with the smallest exponent outlasts the others.
 
-        With pass_j = 1 - A_j k^-a_j each, 1 - pass = sum_j weight_j A_j k^-a_j.
+        With pass_j = S_j (1 - A_j k^-a_j), S_j the share that can be solved at all, and S the mean of
+        the S_j, pass = S (1 - sum_j weight_j S_j A_j k^-a_j / S).
         """
         tails = [part.tail() for part in self.components]
         exponents = jnp.stack([tail.exponent for tail in tails])
         # a component without a power law falls faster than any: it counts as exponent infinity
         decay = jnp.where(jnp.isnan(exponents), jnp.inf, exponents)
         slowest = jnp.min(decay)
-        log_parts = jnp.stack([tail.log_prefactor for tail in tails]) + jnp.log(self.weights)
+        log_share = jnp.log(self.weights) - jnp.stack([tail.floor for tail in tails])
+        log_solvable = log_sum_exp(log_share)
+        log_parts = jnp.stack([tail.log_prefactor for tail in tails]) + log_share - log_solvable
         prefactor = log_sum_exp(jnp.where(decay == slowest, log_parts, -jnp.inf))
-        solvable = jnp.sum(self.weights * jnp.exp(-jnp.stack([tail.floor for tail in tails])))
         none = jnp.isinf(slowest)
         return Tail(
             exponent=jnp.where(none, jnp.nan, slowest),
             log_prefactor=jnp.where(none, jnp.nan, prefactor),
-            floor=-jnp.log(solvable),
+            floor=-log_solvable,
         )
 
     def points(self, reach: Reach, refinement: float = 1.0) -> Points:

@@ -1,0 +1,124 @@
+"""Counts scored under a difficulty: exact, expanded, binned."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from scipy import stats
+
+from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.difficulty import Beta, Kumaraswamy, Scaled, ZeroInflated
+from lmpower.fit import reach_of
+from lmpower.likelihood import binned_log_likelihood, expand, log_likelihood, log_moments_on_points
+
+F = np.float64
+ATTEMPTS = np.array([50] * 12 + [80, 20, 7, 100])
+SUCCESSES = np.array([0, 0, 0, 0, 1, 1, 2, 5, 9, 15, 20, 30, 0, 3, 7, 61])
+COUNTS = Counts(attempts=ATTEMPTS, successes=SUCCESSES)
+ROWS = COUNTS.rows()
+REACH = reach_of(ROWS)
+
+LAWS = {
+    "beta": Beta(F(0.3), F(3.0)),
+    "scaled_kumaraswamy": Scaled(Kumaraswamy(F(0.7), F(1.5)), F(0.8)),
+    "zero_inflated_beta": ZeroInflated(Beta(F(0.4), F(2.0)), F(0.15)),
+}
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_log_likelihood_is_scipy_s(family):
+    law = LAWS[family]
+    # by name, since the oracle wants alpha, beta[, c | pi0]
+    named = law.parameters()
+    parameters = [named[name] for name in oracle.PARAMETERS[family]]
+    truth = oracle.log_likelihood(family, parameters, ATTEMPTS, SUCCESSES)
+    ours = log_likelihood(law, ROWS) + np.sum(ROWS.weight * ROWS.log_choose)
+    np.testing.assert_allclose(ours, truth, rtol=1e-11)
+
+
+def test_log_likelihood_of_a_beta_binomial():
+    truth = np.sum(stats.betabinom.logpmf(SUCCESSES, ATTEMPTS, 0.3, 3.0))
+    ours = log_likelihood(LAWS["beta"], ROWS) + np.sum(ROWS.weight * ROWS.log_choose)
+    np.testing.assert_allclose(ours, truth, rtol=1e-11)
+
+
+def test_unstopped_rows_are_told_by_weight():
+    assert len(ROWS.weight) < len(ATTEMPTS)
+    assert np.sum(ROWS.weight) == len(ATTEMPTS)
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_expand_is_the_log_likelihood_and_its_derivatives(family):
+    template = LAWS[family]
+    with jax.enable_x64(True):
+        rows = jax.tree.map(jnp.asarray, ROWS)
+        theta = jax.tree.map(jnp.asarray, template).to_search()
+
+        def height(t):
+            return log_likelihood(template.from_search(t), rows)
+
+        @jax.jit
+        def both(t):
+            def slope(u):
+                first, value = jax.jacfwd(lambda v: (height(v),) * 2, has_aux=True)(u)
+                return first, (value, first)
+
+            bend, (value, first) = jax.jacfwd(slope, has_aux=True)(t)
+            return expand(template, t, rows, REACH, 1.5), value, first, bend
+
+        ours, value, gradient, hessian = jax.tree.map(np.asarray, both(theta))
+    np.testing.assert_allclose(ours.value, value, rtol=1e-9)
+    np.testing.assert_allclose(ours.gradient, gradient, atol=1e-7 * np.max(np.abs(gradient)))
+    np.testing.assert_allclose(ours.hessian, hessian, atol=1e-6 * np.max(np.abs(hessian)))
+    np.testing.assert_allclose(ROWS.weight @ ours.scores, ours.gradient, rtol=1e-12)
+    np.testing.assert_array_equal(ours.hessian, ours.hessian.T)
+
+
+def test_padding_rows_do_nothing():
+    padded = stack_rows([ROWS], multiple=40)
+    padded = jax.tree.map(lambda leaf: leaf[0], padded)
+    assert len(padded.weight) == 40
+    law = LAWS["beta"]
+    np.testing.assert_allclose(log_likelihood(law, padded), log_likelihood(law, ROWS), rtol=1e-15)
+    with jax.enable_x64(True):
+        run = jax.jit(lambda rows: expand(law, jnp.log(jnp.array([0.3, 3.0])), rows, REACH))
+        full, bare = run(padded), run(ROWS)
+        for field in ("value", "gradient", "hessian"):
+            np.testing.assert_allclose(
+                np.asarray(getattr(full, field)), np.asarray(getattr(bare, field)), rtol=1e-12
+            )
+
+
+def test_an_impossible_padding_row_cannot_spoil_the_sum():
+    rows = Rows(np.array([1.0, np.inf]), np.array([3.0, 0.0]), np.array([2.0, 0.0]))
+    assert np.isfinite(log_likelihood(LAWS["beta"], rows))
+
+
+def test_moments_on_points_are_the_moments():
+    law = LAWS["scaled_kumaraswamy"]
+    with jax.enable_x64(True):
+        rows, there = jax.tree.map(jnp.asarray, (ROWS, law))
+        ours = jax.jit(lambda d, r: log_moments_on_points(d, r, REACH, 1.5))(there, rows)
+        ours = np.asarray(ours)
+    np.testing.assert_allclose(ours, law.log_moment(ROWS.successes, ROWS.failures), atol=1e-9)
+
+
+EDGES = np.concatenate([[0.0], np.logspace(-2, 0, 11)])
+
+
+def test_binned_log_likelihood_is_the_histogram_s_under_scipy_s_cdf():
+    problems, _ = np.histogram(SUCCESSES / ATTEMPTS, EDGES)
+    mass = np.diff(stats.beta.cdf(EDGES, 0.3, 3.0))
+    truth = np.sum(problems * np.log(mass))
+    ours = binned_log_likelihood(LAWS["beta"], EDGES, problems)
+    np.testing.assert_allclose(ours, truth, rtol=1e-9)
+
+
+def test_an_empty_bin_without_mass_costs_nothing():
+    law = Scaled(Beta(F(0.3), F(3.0)), F(0.1))
+    problems = np.zeros(len(EDGES) - 1)
+    problems[:3] = 4.0
+    assert np.isfinite(binned_log_likelihood(law, EDGES, problems))

@@ -1,0 +1,76 @@
+"""Slopes of log(-log pass@k): in a window, at a point, and what they tend to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import betaln
+
+from lmpower.baseline import log_spaced_ks
+from lmpower.difficulty import Beta, Kumaraswamy, Scaled
+from lmpower.scaling import SLOPE_POINTS, local_slope, window_slope
+
+F = np.float64
+
+
+def beta_curve(alpha: float, beta: float, ks: np.ndarray) -> np.ndarray:
+    """log(-log pass@k) of Beta's closed form, by SciPy."""
+    return np.log(-np.log(-np.expm1(betaln(alpha, beta + ks) - betaln(alpha, beta))))
+
+
+@pytest.mark.parametrize("points", [2, SLOPE_POINTS])
+@pytest.mark.parametrize(("low", "high"), [(1, 100), (100, 1e4)])
+def test_window_slope_is_numpy_s_straight_line(low, high, points):
+    ks = np.geomspace(low, high, points)
+    line = np.polyfit(np.log(ks), beta_curve(0.3, 5.0, ks), 1)
+    ours = window_slope(Beta(F(0.3), F(5.0)), low, high, points)
+    np.testing.assert_allclose(ours, -line[0], rtol=1e-9)
+
+
+def test_a_window_s_slope_is_no_tail_exponent_until_far_out():
+    law = Beta(F(0.3), F(5.0))
+    assert abs(window_slope(law, 1, 100) - 0.3) > 0.05
+    np.testing.assert_allclose(window_slope(law, 1e30, 1e32), 0.3, rtol=1e-6)
+
+
+def test_window_slope_of_a_batch():
+    alphas, betas = np.array([0.2, 0.9]), np.array([3.0, 30.0])
+    ours = window_slope(Beta(alphas, betas), 1, 1000)
+    one_by_one = [window_slope(Beta(F(a), F(b)), 1, 1000) for a, b in zip(alphas, betas, strict=True)]
+    np.testing.assert_allclose(ours, one_by_one, rtol=1e-12)
+
+
+def test_the_published_line_is_biased_by_its_window():
+    """|slope - a|/a with infinite data, for the 84 published budgets up to N rounded to N."""
+    law, bias = Scaled(Beta(F(0.15), F(3.5)), F(0.1)), []
+    every = [log_spaced_ks(n) for n in (100, 215, 464, 1000, 2154, 4642, 10000)]
+    log_fail = law.log_moment(F(0), np.arange(1.0, 10001.0)[np.unique(np.concatenate(every)) - 1])
+    curve = dict(zip(np.unique(np.concatenate(every)), log_fail, strict=True))
+    for ks in every:
+        neg_log = -np.log(-np.expm1([curve[k] for k in ks]))
+        bias.append(abs(-np.polyfit(np.log(ks), np.log(neg_log), 1)[0] - 0.15) / 0.15)
+    np.testing.assert_allclose(bias, [0.85, 0.90, 0.91, 0.89, 0.86, 0.82, 0.78], atol=0.01)
+
+
+def test_local_slope_is_the_derivative():
+    ks = np.array([3.0, 100.0, 1e5])
+    h = 1e-4
+    rise = beta_curve(0.3, 5.0, ks * np.exp(h)) - beta_curve(0.3, 5.0, ks * np.exp(-h))
+    np.testing.assert_allclose(local_slope(Beta(F(0.3), F(5.0)), ks), -rise / (2 * h), rtol=1e-6)
+
+
+@pytest.mark.parametrize("law", [Beta(F(0.3), F(5.0)), Scaled(Kumaraswamy(F(0.6), F(2.0)), F(0.1))])
+def test_local_slope_tends_to_the_tail_exponent(law):
+    np.testing.assert_allclose(local_slope(law, [1e30]), law.tail().exponent, rtol=1e-6)
+
+
+def test_what_is_out_of_range_is_repeated():
+    law = Beta(F(0.3), F(5.0))
+    with pytest.raises(ValueError, match="1 <= k_low < k_high, not 10 to 10"):
+        window_slope(law, 10, 10)
+    with pytest.raises(ValueError, match=r"not 0\.5 to 10"):
+        window_slope(law, 0.5, 10)
+    with pytest.raises(ValueError, match="at least 2 points, not 1"):
+        window_slope(law, 1, 10, points=1)
+    with pytest.raises(ValueError, match="k must be positive, not -3"):
+        local_slope(law, [1, -3])
