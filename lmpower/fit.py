@@ -43,10 +43,9 @@ class Status(enum.IntEnum):
 
 _SENTENCES = {
     Status.CONVERGED: "converged",
-    Status.AT_BOUND: "a parameter other than c, high or pi0 is at the bound of its search box: the counts "
-    "do not determine it",
-    Status.NOT_CONVERGED: "the ascent did not converge: try more starts, or a family with fewer "
-    "parameters",
+    Status.AT_BOUND: "a parameter other than c, high or pi0 is at the bound of its search box: the "
+    "counts do not determine it",
+    Status.NOT_CONVERGED: "the ascent did not converge: try more starts, or a family with fewer parameters",
     Status.NO_SUCCESS: "no problem was ever solved: any law close enough to 0 fits; try more attempts",
     Status.ALL_SUCCESS: "every attempt succeeded: any law close enough to 1 fits; try harder problems",
     Status.ONE_PROBLEM: "one problem says nothing about how difficulty varies across problems",

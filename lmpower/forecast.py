@@ -84,9 +84,7 @@ class Forecast:
                 "problems": self.problems,
                 "metric": self.metric,
             }
-            for k, estimate, low, high in zip(
-                self.k, self.pass_at_k, self.lower, self.upper, strict=True
-            )
+            for k, estimate, low, high in zip(self.k, self.pass_at_k, self.lower, self.upper, strict=True)
         ]
 
     def summary(self) -> str:
@@ -135,10 +133,7 @@ def forecast_pass_at_k(
         raise ValueError("a forecast for the same problems takes one difficulty, not a batch")
 
     by_delta = (
-        isinstance(difficulty, Fit)
-        and not law.batch_shape
-        and replicates is None
-        and bool(difficulty.ok)
+        isinstance(difficulty, Fit) and not law.batch_shape and replicates is None and bool(difficulty.ok)
     )
     mean = _expectations(law, rows, ks, metric, tau, slope=by_delta)
     lower = upper = np.full_like(mean.hit, np.nan)
@@ -269,9 +264,7 @@ def _chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[
 def _weights(points: Points, rows: Rows) -> Float[Array, "R J"]:
     """The points' probabilities given each row."""
     log_weight = (
-        rows.successes[:, None] * points.log_p
-        + rows.failures[:, None] * points.log_q
-        + points.log_weight
+        rows.successes[:, None] * points.log_p + rows.failures[:, None] * points.log_q + points.log_weight
     )
     return jax.nn.softmax(log_weight, axis=-1)
 

@@ -284,7 +284,8 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]
 
     A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
     are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p, hence at most
-    K = 1/(1/(S (1-p)) + 1/(F p)) for s/S + f/F <= 1 (and never above 2 K). So the nodes are equally spaced in X,
+    K = 1/(1/(S (1-p)) + 1/(F p)) for s/S + f/F <= 1 (and never above 2 K). So the nodes are equally
+    spaced in X,
 
         dX/dw = sqrt(1/h0^2 + K/h1^2),    p = 1/(1 + e^-w),
 
@@ -332,6 +333,4 @@ def gauss_legendre(
     x, log_weight = _legendre(nodes)
     dtype = jnp.result_type(low)
     width = (high - low)[..., None]
-    return low[..., None] + width * jnp.asarray(x, dtype), (
-        jnp.log(width) + jnp.asarray(log_weight, dtype)
-    )
+    return low[..., None] + width * jnp.asarray(x, dtype), (jnp.log(width) + jnp.asarray(log_weight, dtype))

@@ -94,9 +94,7 @@ def choose_group(groups: dict[str, Counts], name: str) -> Counts:
     return groups[name]
 
 
-def _read_wide(
-    table: Table, group: list[str], labels: list[str], attempts: str, successes: str
-) -> Tally:
+def _read_wide(table: Table, group: list[str], labels: list[str], attempts: str, successes: str) -> Tally:
     names = [*group, *labels, attempts, successes]
     parsers = [_label] * (len(names) - 2) + [_whole_number] * 2
     *keys, n, s = _parsed(table, names, parsers, _read(table, names))
@@ -106,9 +104,7 @@ def _read_wide(
 
 def _read_long(table: Table, group: list[str], problem: str, success: str, errors: str) -> Tally:
     names = [*group, problem, success]
-    repeats = _distinct(
-        table, _read(table, names), Counter
-    )  # of a million rows, perhaps hundreds differ
+    repeats = _distinct(table, _read(table, names), Counter)  # of a million rows, perhaps hundreds differ
     parsers = [_label] * (len(names) - 1) + [_outcome]
     *keys, outcomes = _parsed(table, names, parsers, repeats)
     numbers = list(repeats.values())

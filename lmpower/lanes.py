@@ -165,9 +165,7 @@ class Lanes(NamedTuple):
         for bucket, index in _packed(rows):
             reach = reach_of(jax.tree.map(lambda leaf, i=index: leaf[i], rows))
             chunk = _chunk_size(bucket, reach, index.size)
-            jobs += [
-                (bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)
-            ]
+            jobs += [(bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)]
 
         def job(bucket: int, reach: Reach, index: np.ndarray, chunk: int) -> Any:
             full = np.resize(index, chunk)

@@ -30,8 +30,8 @@ D = TypeVar("D", bound=Difficulty)
 def log_likelihood(difficulty: Difficulty, rows: Rows) -> Float[Array, ""]:
     """sum over rows of weight * log_moment(s, f): the exact log-likelihood without log C(n, s).
 
-    Add ``weight * rows.log_choose`` for the probability of the counts themselves; it does not depend on the
-    difficulty. Rows of weight 0 are padding.
+    Add ``weight * rows.log_choose`` for the probability of the counts themselves; it does not depend
+    on the difficulty. Rows of weight 0 are padding.
     """
     present = rows.weight > 0
     log_moment = difficulty.log_moment(jnp.asarray(rows.successes), jnp.asarray(rows.failures))
@@ -79,9 +79,7 @@ def expand(
     kernel, peak = _kernel(points, rows)
 
     # sums over points of K_ij and K_ij nu'_jad, [R, 1 + 3 D]
-    features = jnp.stack(
-        [jnp.ones_like(points[0]), *(slope[d][a] for a in range(3) for d in range(size))]
-    )
+    features = jnp.stack([jnp.ones_like(points[0]), *(slope[d][a] for a in range(3) for d in range(size))])
     sums = jnp.einsum("rj,mj->rm", kernel, features, precision="highest")
     total = sums[:, 0]
     means = sums[:, 1:] / total[:, None]
@@ -91,9 +89,7 @@ def expand(
     # W_ab = sum over rows of weight_i phi_ia phi_ib P_ij, for a <= b, each [J]
     share = weight / total
     pairs = [(a, b) for a in range(3) for b in range(a, 3)]
-    sums = jnp.matmul(
-        jnp.stack([phi[a] * phi[b] * share for a, b in pairs]), kernel, precision="highest"
-    )
+    sums = jnp.matmul(jnp.stack([phi[a] * phi[b] * share for a, b in pairs]), kernel, precision="highest")
     W = {pair: sums[q] for q, pair in enumerate(pairs)}
 
     def curvature(d: int, e: int) -> Array:

@@ -91,7 +91,7 @@ def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance
     scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
     step = solve_positive(curvature + state.damping * jnp.diag(scale), gradient)
     step = step * jnp.minimum(1.0, _LONGEST_STEP / (jnp.max(jnp.abs(step)) + 1e-30))
-    theta = jnp.clip(state.theta + step, lower, upper)
+    theta = _stay_inside(state.theta, step, lower, upper)
     taken = theta - state.theta
 
     value, gradient_there, hessian_there = surface(theta)
@@ -120,6 +120,21 @@ def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance
     stuck = ~better & (damping > _MOST_DAMPING)
     status = jnp.where(arrived, CONVERGED, jnp.where(stuck, STALLED, RUNNING))
     return after._replace(status=status.astype(state.status.dtype))
+
+
+def _stay_inside(theta: Array, step: Array, lower: Array, upper: Array) -> Array:
+    """theta + step, cut short where it first meets a bound; projected if it starts on one.
+
+    Along a curved ridge a projected step would leave the ridge, and a shortened one does not.
+    """
+    room = jnp.where(step > 0, upper - theta, lower - theta)
+    share = jnp.where(step == 0, 1.0, room / jnp.where(step == 0, 1.0, step))
+    shortest = jnp.minimum(jnp.min(share), 1.0)
+    shortest = jnp.where(shortest > 1e-3, shortest, 1.0)
+    there = jnp.clip(theta + shortest * step, lower, upper)
+    # whoever met its bound stands on it exactly
+    met = share <= shortest
+    return jnp.where(met & (shortest < 1), jnp.where(step > 0, upper, lower), there)
 
 
 def _promise(state: Ascent, lower: Array, upper: Array) -> Float[Array, ""]:

@@ -504,9 +504,7 @@ class Rows:
         distinct, times = np.unique(pairs, axis=0, return_counts=True)
         self.n, self.s = distinct[:, 0], distinct[:, 1]
         self.times = times.astype(float)
-        self.log_choose = np.array(
-            [math.log(math.comb(int(n), int(s))) for n, s in distinct], dtype=float
-        )
+        self.log_choose = np.array([math.log(math.comb(int(n), int(s))) for n, s in distinct], dtype=float)
         # the moments wanted, and s = f = 0 first: the law's own mass, which normalises it
         self.s_all = np.concatenate([[0.0], self.s]).astype(float)
         self.f_all = np.concatenate([[0.0], self.n - self.s]).astype(float)

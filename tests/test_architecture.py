@@ -110,9 +110,7 @@ def test_imports_point_strictly_down(file):
         if there is None:  # a name of the front door, such as __version__
             assert imported == "lmpower.__version__"
             continue
-        gathers = (
-            file.name == "__init__.py" and there.startswith(f"{name}.")
-        ) or there == here == "plot"
+        gathers = (file.name == "__init__.py" and there.startswith(f"{name}.")) or there == here == "plot"
         assert gathers or FLOORS[there] < FLOORS[here], (
             f"{name} (floor {FLOORS[here]}) imports {imported} (floor {FLOORS[there]})"
         )

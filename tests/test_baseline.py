@@ -72,8 +72,7 @@ def test_log_spaced_budgets_need_a_whole_number() -> None:
 def test_least_squares_on_exact_pass_at_k(successes: list[int]) -> None:
     n, ks = 30, [1, 2, 3, 5, 8, 13, 21]
     fails = [
-        sum(Fraction(math.comb(n - s, k), math.comb(n, k)) for s in successes) / len(successes)
-        for k in ks
+        sum(Fraction(math.comb(n - s, k), math.comb(n, k)) for s in successes) / len(successes) for k in ks
     ]
     usable = [(k, -math.log1p(-fail)) for k, fail in zip(ks, fails, strict=True) if fail > 0]
     if len(usable) < 2:

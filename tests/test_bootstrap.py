@@ -81,9 +81,7 @@ def test_resampled_problems_are_as_many_and_equally_likely() -> None:
 def test_degenerate_replicates_stay_and_say_so() -> None:
     # two problems of twelve were solved: one resample in nine holds neither
     counts = Counts(attempts=[50] * 12, successes=[0] * 10 + [3, 31])
-    replicates = bootstrap_fit(
-        fit_difficulty(counts, "beta"), counts, key=jax.random.key(0), replicates=32
-    )
+    replicates = bootstrap_fit(fit_difficulty(counts, "beta"), counts, key=jax.random.key(0), replicates=32)
     failed = replicates.status == Status.NO_SUCCESS
     assert 1 <= failed.sum() <= 12
     assert np.all(np.isnan(replicates.tail_exponent[failed]))

@@ -257,9 +257,7 @@ def test_what_an_ascent_left_behind_is_no_estimate(fits: Fit) -> None:
     assert record["status"].startswith("the ascent did not converge")
 
 
-def test_other_columns_and_unscored_attempts(
-    run: Any, fitted: list[list[Counts]], tmp_path: Path
-) -> None:
+def test_other_columns_and_unscored_attempts(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
     outcomes = {f"task {i}": ["1"] * i + ["0"] * 20 + [""] for i in range(12)}
     rows = [f"{problem},{outcome}\n" for problem, row in outcomes.items() for outcome in row]
     path = in_file(tmp_path, "id,passed\n" + "".join(rows))

@@ -36,9 +36,7 @@ def test_the_script_makes_the_file() -> None:
     assert script.PATH.read_text(encoding="utf-8") == script.example_csv()
 
 
-@pytest.mark.parametrize(
-    ("model", "exponent", "mean"), [("model-a", 0.3, 0.036), ("model-b", 0.6, 0.081)]
-)
+@pytest.mark.parametrize(("model", "exponent", "mean"), [("model-a", 0.3, 0.036), ("model-b", 0.6, 0.081)])
 def test_truth_is_as_documented(model: str, exponent: float, mean: float) -> None:
     truth = example_truth(model)
     assert float(truth.tail().exponent) == pytest.approx(exponent, abs=1e-12)

@@ -90,9 +90,7 @@ def test_samples_follow_the_masses(law, precise):
         kept = expected > 0
         if kept.sum() == 1:
             continue
-        p_value = stats.chisquare(
-            observed[kept], expected[kept] * observed.sum() / expected.sum()
-        ).pvalue
+        p_value = stats.chisquare(observed[kept], expected[kept] * observed.sum() / expected.sum()).pvalue
         assert p_value > 1e-4
 
 

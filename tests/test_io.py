@@ -229,9 +229,7 @@ def test_no_problem_vanishes_with_its_outcomes() -> None:
     assert refused(frame, errors="exclude") == (
         "the table, problem 'b': attempts = 0 is not a whole number from 1 to 2**53"
     )
-    assert refused(frame, errors="ignore") == (
-        "errors must be one of raise, exclude, fail; got 'ignore'"
-    )
+    assert refused(frame, errors="ignore") == ("errors must be one of raise, exclude, fail; got 'ignore'")
 
 
 # ---- what is refused, in the same words whatever the source
@@ -368,9 +366,7 @@ def test_missing_numbers_in_frames() -> None:
 
 def test_errors_name_the_group(tmp_path: Path) -> None:
     path = in_file(tmp_path, "a.csv", "model," + WIDE_HEADER + "m,a,5,1\nn,a,5,1\nm,a,5,2\n")
-    assert refused(path, by="model") == (
-        f"{path}, line 4: problem 'a' appears a second time (group 'm')"
-    )
+    assert refused(path, by="model") == (f"{path}, line 4: problem 'a' appears a second time (group 'm')")
     empty = in_file(tmp_path, "b.csv", "model," + WIDE_HEADER + "m,a,5,1\n,a,5,1\n")
     assert refused(empty, by="model") == f"{empty}, line 3: model is empty"
 
@@ -387,9 +383,7 @@ def test_groups_of_equal_name() -> None:
     frame = pd.DataFrame(
         {"x": ["a / b", "a"], "y": ["c", "b / c"], "attempts": [1, 1], "successes": [1, 0]}
     )
-    assert refused(frame, by=["x", "y"]) == (
-        "the table: two different groups are both called 'a / b / c'"
-    )
+    assert refused(frame, by=["x", "y"]) == ("the table: two different groups are both called 'a / b / c'")
 
 
 def test_unknown_group() -> None:
@@ -397,9 +391,7 @@ def test_unknown_group() -> None:
     assert choose_group(groups, "m2 / code") is groups["m2 / code"]
     with pytest.raises(CountsError) as refusal:
         choose_group(groups, "m3")
-    assert str(refusal.value) == (
-        "there is no group 'm3'; the groups are m1 / math, m2 / math, m2 / code"
-    )
+    assert str(refusal.value) == ("there is no group 'm3'; the groups are m1 / math, m2 / math, m2 / code")
 
 
 # ---- files that are no tables
@@ -412,9 +404,7 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     missing = tmp_path / "b.csv"
     assert refused(missing) == f"cannot read {missing}: there is no such file"
     sheet = in_file(tmp_path, "c.xlsx", "")
-    assert refused(str(sheet)) == (
-        f"cannot read {sheet}: its suffix must be one of .csv, .jsonl, .parquet"
-    )
+    assert refused(str(sheet)) == (f"cannot read {sheet}: its suffix must be one of .csv, .jsonl, .parquet")
     table = in_file(tmp_path, "d.parquet", "no")
     assert refused(table).startswith(f"cannot read {table} as Parquet: ")
     assert refused({"attempts": [1]}) == (

@@ -101,9 +101,7 @@ def test_arguments_broadcast() -> None:
 
 
 counted_alike = st.integers(1, 40).flatmap(
-    lambda n: st.tuples(
-        st.just(n), st.lists(st.integers(0, n), min_size=2, max_size=12), st.integers(1, n)
-    )
+    lambda n: st.tuples(st.just(n), st.lists(st.integers(0, n), min_size=2, max_size=12), st.integers(1, n))
 )
 
 

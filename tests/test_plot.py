@@ -51,9 +51,7 @@ def words(figure: Figure) -> list[str]:
 
 
 def dots(figure: Figure, panel: int) -> list[np.ndarray]:
-    return [
-        np.asarray(line.get_xydata()) for line in figure.axes[panel].lines if line.get_marker() == "o"
-    ]
+    return [np.asarray(line.get_xydata()) for line in figure.axes[panel].lines if line.get_marker() == "o"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])

@@ -41,7 +41,7 @@ def test_window_slope_of_a_batch():
 
 
 def test_the_published_line_is_biased_by_its_window():
-    """|slope - a|/a with infinite data, for the 84 published budgets up to N rounded to N."""
+    """|slope - a|/a with infinite data, over the list of budgets published for N attempts."""
     law, bias = Scaled(Beta(F(0.15), F(3.5)), F(0.1)), []
     every = [log_spaced_ks(n) for n in (100, 215, 464, 1000, 2154, 4642, 10000)]
     log_fail = law.log_moment(F(0), np.arange(1.0, 10001.0)[np.unique(np.concatenate(every)) - 1])
@@ -56,7 +56,7 @@ def test_local_slope_is_the_derivative():
     ks = np.array([3.0, 100.0, 1e5])
     h = 1e-4
     rise = beta_curve(0.3, 5.0, ks * np.exp(h)) - beta_curve(0.3, 5.0, ks * np.exp(-h))
-    np.testing.assert_allclose(local_slope(Beta(F(0.3), F(5.0)), ks), -rise / (2 * h), rtol=1e-6)
+    np.testing.assert_allclose(local_slope(Beta(F(0.3), F(5.0)), ks), -rise / (2 * h), rtol=1e-5)
 
 
 @pytest.mark.parametrize("law", [Beta(F(0.3), F(5.0)), Scaled(Kumaraswamy(F(0.6), F(2.0)), F(0.1))])

@@ -149,9 +149,7 @@ def test_scores_sum_to_nothing_at_the_maximum_and_sandwich_is_their_spread() -> 
     C = covariance(batch)
     assert sandwich(batch) == pytest.approx(C @ meat @ C, rel=1e-9)
     problems = weight.sum(axis=-1)[:2, None, None]
-    assert jackknife(batch)[:2] == pytest.approx(
-        sandwich(batch)[:2] * problems / (problems - 1), rel=1e-6
-    )
+    assert jackknife(batch)[:2] == pytest.approx(sandwich(batch)[:2] * problems / (problems - 1), rel=1e-6)
 
 
 def test_where_the_law_is_right_all_three_standard_errors_agree() -> None:

@@ -101,8 +101,9 @@ class Scaled(Continuous):
             tries.append(jnp.column_stack([base, jnp.full(base.shape[0], jnp.log(c))]))
         if self.base.box.names == ("alpha", "beta"):
             # all problems hardly different: the mass piled up below c
-            piled = jnp.stack([jnp.log(30.0), jnp.log(0.03), jnp.log(1.03 * summary.mean)])
-            tries.append(jnp.minimum(piled, jnp.asarray([9.0, 9.0, 0.0]))[None])
+            log_c = jnp.minimum(jnp.log(summary.mean), 0.0)
+            piled = [jnp.full_like(log_c, math.log(100.0)), jnp.full_like(log_c, math.log(0.01)), log_c]
+            tries.append(jnp.stack(piled)[None])
         return jnp.concatenate(tries)
 
 
@@ -137,9 +138,7 @@ class ZeroInflated(Difficulty):
     @float64_on_host
     def icdf(self, u: Array) -> Float[Array, ...]:
         """0 for u <= pi0, else the base's quantile at (u - pi0)/(1 - pi0)."""
-        return jnp.where(
-            u <= self.pi0, 0.0, self.base.icdf(jnp.maximum(u - self.pi0, 0) / (1 - self.pi0))
-        )
+        return jnp.where(u <= self.pi0, 0.0, self.base.icdf(jnp.maximum(u - self.pi0, 0) / (1 - self.pi0)))
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """-inf with probability pi0, else a draw of the base."""
