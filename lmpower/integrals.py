@@ -104,7 +104,7 @@ def log_beta(a: Array, b: Array) -> Array:
     """log B(a, b) for a, b > 0; symmetric and smooth, also at a = b where derivatives often fail.
 
     ``jax.scipy.special.betaln`` (JAX 0.10.2, float64) errs by up to 3e-7 and jumps where
-    max(a, b) = 8; this one is exact to about 1e-15 of the larger of |log B| and 1.
+    max(a, b) = 8; this one is exact to about 2e-14 of the larger of |log B| and 1.
     """
     a, b = jnp.broadcast_arrays(*_as_floats(a, b))
     A, B = a + _SHIFT, b + _SHIFT
@@ -199,7 +199,7 @@ _GREGORY = (1 / 12, 1 / 24, 19 / 720, 3 / 160, 863 / 60480, 275 / 24192, 33953 /
 def gregory_correction(nodes: int) -> np.ndarray:
     """What Gregory's end correction adds at one end to the weights 1 of equally spaced nodes, [nodes].
 
-    With it the rule is exact for polynomials of degree 8, so a smooth integrand need not have died
+    With it the rule is exact for polynomials of degree 7, so a smooth integrand need not have died
     out where the window ends. (One that dies out steeply there is better served by weights 1.)
     """
     correction = np.zeros(nodes)
@@ -283,9 +283,8 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]
     Returns the nodes w, the logs of their weights, and log x and log(1-x) at them.
 
     A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
-    are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p, hence at most
-    K = 1/(1/(S (1-p)) + 1/(F p)) for s/S + f/F <= 1 (and never above 2 K). So the nodes are equally
-    spaced in X,
+    are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p <= min(S (1-p), F p), at
+    most K = 2/(1/(S (1-p)) + 1/(F p)). So the nodes are equally spaced in X,
 
         dX/dw = sqrt(1/h0^2 + K/h1^2),    p = 1/(1 + e^-w),
 
@@ -297,7 +296,7 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]
     low, high = -math.log(most_f) - 13.0, math.log(most_s) + 9.0
 
     def density(w: np.ndarray) -> np.ndarray:
-        curvature = 1 / ((1 + np.exp(w)) / most_s + (1 + np.exp(-w)) / most_f)
+        curvature = 2 / ((1 + np.exp(w)) / most_s + (1 + np.exp(-w)) / most_f)
         return np.sqrt(1 / h0**2 + curvature / h1**2)
 
     # X on a fine grid by Gauss-Legendre in each cell, exact to rounding; then Newton for the nodes

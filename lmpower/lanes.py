@@ -43,7 +43,9 @@ _ALONE = 16
 _WORTH_A_PROGRAM = 2000
 # One dataset's starts, its last climb and both ends of its interval then share one program.
 _LEAST_LANES = 4
-MOST_STEPS, _MOSTFINER_STEPS = 120, 48
+MOST_STEPS, _MOST_FINER_STEPS = 120, 48
+# Maxima within as many nats of the highest, and further from it than this, are rivals.
+_TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
 # float64 on a fine one (1e-11). If there the next finer grid differs by more than the tolerance (in
 # nats, all problems together), that is climbed too.
@@ -66,12 +68,8 @@ class Lanes(NamedTuple):
     def only(self, index: np.ndarray) -> Lanes:
         return self._replace(rows=jax.tree.map(lambda leaf: leaf[index], self.rows))
 
-    def maximise(self, starts: int, begin_at: np.ndarray | None = None, refinement: float = FINE) -> Any:
-        """The best maximum of each dataset, with the steps of all its starts."""
-        if begin_at is None:
-            begin_at = self.chunked(functools.partial(_best_starts, starts=starts), self.rows)
-        else:
-            begin_at = begin_at[:, None]
+    def maximise(self, begin_at: Float[np.ndarray, "B K D"], refinement: float = FINE) -> Any:
+        """A maximum from each of K starting points of each dataset, the highest first, [B, K]."""
         size, kept, dimensions = begin_at.shape
         rough = refinement == COARSE
         thetas = begin_at.reshape(size * kept, dimensions)
@@ -79,7 +77,7 @@ class Lanes(NamedTuple):
         states = cast(Any, jax.tree.map(np.array, states))
         lower, upper = (np.tile(bound, (size * kept, 1)) for bound in self.template.box[:2])
         at_a_time = _STEPS_AT_A_TIME
-        for _ in range(0, MOST_STEPS if refinement <= FINE else _MOSTFINER_STEPS, at_a_time):
+        for _ in range(0, MOST_STEPS if refinement <= FINE else _MOST_FINER_STEPS, at_a_time):
             running = np.flatnonzero(states.status == RUNNING)
             if not running.size:
                 break
@@ -94,12 +92,12 @@ class Lanes(NamedTuple):
             flat = (part.status == RUNNING) & idle
             part = part._replace(status=cast(Any, np.where(flat, CONVERGED, part.status)))
             states = jax.tree.map(functools.partial(_overwrite, running), states, part)
-        value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
-        best = np.arange(size) * kept + np.argmax(value, axis=1)
-        highest = jax.tree.map(lambda leaf: leaf[best], states)
         if rough:
-            highest = highest._replace(theta=_inside(highest.theta, self.template.box))
-        return cast(Ascent, highest._replace(steps=states.steps.reshape(size, kept).sum(axis=1)))
+            states = states._replace(theta=_inside(states.theta, self.template.box))
+        value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
+        order = np.argsort(-value, axis=1, kind="stable")
+        ranked = np.arange(size)[:, None] * kept + order
+        return jax.tree.map(lambda leaf: leaf[ranked], states)
 
     def climb(
         self,
@@ -133,7 +131,9 @@ class Lanes(NamedTuple):
                 refinement *= 2
                 continue
             part = self.only(index)
-            climbed = part.maximise(1, here[smooth], refinement)
+            climbed = jax.tree.map(
+                lambda leaf: leaf[:, 0], part.maximise(here[smooth][:, None], refinement)
+            )
             finer = part.value_at(climbed.theta, 2 * refinement)
             jax.tree.map(functools.partial(_overwrite, index), (top, value), (climbed, finer))
             uneven = np.abs(climbed.value - finer) > GRID_TOLERANCE
@@ -142,8 +142,21 @@ class Lanes(NamedTuple):
         return top, value
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
-        """The highest maximum found from the family's ``starts`` best starting points, and its value."""
-        return self.finish(self.maximise(starts, None, FINE if self.alone else COARSE).theta)
+        """The highest maximum from the family's ``starts`` best starting points, and its value."""
+        begin_at = self.chunked(functools.partial(_best_starts, starts=starts), self.rows)
+        found = self.maximise(begin_at, FINE if self.alone else COARSE)
+        top, value = self.finish(found.theta[:, 0])
+        for j in range(1, found.theta.shape[1]):
+            # the first grid cannot rank maxima this near to each other
+            close = found.value[:, j] > found.value[:, 0] - _TOO_CLOSE
+            apart = np.max(np.abs(found.theta[:, j] - found.theta[:, 0]), axis=-1) > _SAME_PLACE
+            rivals = np.flatnonzero(close & apart)
+            if rivals.size:
+                other, height = self.only(rivals).finish(found.theta[rivals, j])
+                higher = height > value[rivals]
+                winners = jax.tree.map(lambda leaf, i=higher: leaf[i], (other, height))
+                jax.tree.map(functools.partial(_overwrite, rivals[higher]), (top, value), winners)
+        return top, value
 
     @property
     def alone(self) -> bool:

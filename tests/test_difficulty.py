@@ -168,7 +168,7 @@ def test_hessian_of_log_moment(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_derivative_is_nan(family):
     for derivatives in (False, True):
-        for part in computed(family, derivatives):
+        for part in computed(family, derivatives=derivatives):
             assert np.all(np.isfinite(part))
 
 

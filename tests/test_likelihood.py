@@ -11,7 +11,7 @@ from scipy import stats
 
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty import Beta, Kumaraswamy, Scaled, ZeroInflated
-from lmpower.fit import reach_of
+from lmpower.lanes import reach_of
 from lmpower.likelihood import binned_log_likelihood, expand, log_likelihood, log_moments_on_points
 
 F = np.float64
