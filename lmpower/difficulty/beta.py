@@ -7,28 +7,21 @@ Its moments are closed, E[p^s (1-p)^f] = B(alpha+s, beta+f)/B(alpha, beta), and 
 from __future__ import annotations
 
 import dataclasses
-from typing import Self
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Parameter, Summary, Tail, in_box
+from lmpower.difficulty.base import Summary, Tail
+from lmpower.difficulty.powertail import PowerTail
 from lmpower.integrals import log_beta, log_beta_ratio, log_rising
 from lmpower.precision import float64_on_host
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Beta(Continuous):
+class Beta(PowerTail):
     """Beta(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
-
-    alpha: Parameter
-    beta: Parameter
-
-    @property
-    def stiffness(self) -> Float[Array, ""]:
-        return self.alpha + self.beta
 
     @float64_on_host
     def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
@@ -69,16 +62,6 @@ class Beta(Continuous):
             log_prefactor=log_rising(self.beta, self.alpha),
             floor=jnp.zeros_like(self.alpha),
         )
-
-    def to_search(self) -> Float[Array, " D"]:
-        return jnp.stack([jnp.log(self.alpha), jnp.log(self.beta)])
-
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
-        return type(self)(alpha=jnp.exp(theta[0]), beta=jnp.exp(theta[1]))
-
-    @property
-    def box(self) -> Box:
-        return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))
 
     def starts(self, summary: Summary) -> Float[Array, "S D"]:
         alpha, _ = summary.beta_moments()

@@ -8,28 +8,21 @@ are elementary (Kumaraswamy 1980, J. Hydrology 46, 79). The tail of pass@k follo
 from __future__ import annotations
 
 import dataclasses
-from typing import Self
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Parameter, Summary, Tail, in_box
+from lmpower.difficulty.base import Summary, Tail
+from lmpower.difficulty.powertail import PowerTail
 from lmpower.integrals import log1mexp
 from lmpower.precision import float64_on_host
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Kumaraswamy(Continuous):
+class Kumaraswamy(PowerTail):
     """Kumaraswamy(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""
-
-    alpha: Parameter
-    beta: Parameter
-
-    @property
-    def stiffness(self) -> Float[Array, ""]:
-        return self.alpha + self.beta
 
     def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
         # alpha beta x^(alpha-1) (1 - x^alpha)^(beta-1) dx, with dx = x (1-x) dw
@@ -77,16 +70,6 @@ class Kumaraswamy(Continuous):
             log_prefactor=jnp.log(self.beta) + jax.lax.lgamma(1 + self.alpha),
             floor=jnp.zeros_like(self.alpha),
         )
-
-    def to_search(self) -> Float[Array, " D"]:
-        return jnp.stack([jnp.log(self.alpha), jnp.log(self.beta)])
-
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
-        return type(self)(alpha=jnp.exp(theta[0]), beta=jnp.exp(theta[1]))
-
-    @property
-    def box(self) -> Box:
-        return in_box(alpha=(1e-3, 1e2), beta=(1e-2, 1e6))
 
     def starts(self, summary: Summary) -> Float[Array, "S D"]:
         alpha, _ = summary.beta_moments()
