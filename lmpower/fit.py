@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -125,6 +124,11 @@ class Fit:
         }
 
 
+@jax.jit
+def _laws(template: Difficulty, theta: Array) -> Difficulty:
+    return jax.vmap(template.from_search)(theta)
+
+
 def _tail_exponent(law: Difficulty) -> Array:
     return law.tail().exponent
 
@@ -185,7 +189,7 @@ def fit_rows(
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
         status = _status(rows, template, theta, converged)
-        difficulty = jax.vmap(template.from_search)(jnp.asarray(theta))
+        difficulty = _laws(template, theta)
     usable = (status < Status.NO_SUCCESS)[:, None]
     difficulty = jax.tree.map(
         lambda leaf: np.where(usable.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, np.nan), difficulty

@@ -73,8 +73,7 @@ class Lanes(NamedTuple):
         size, kept, dimensions = begin_at.shape
         rough = refinement == COARSE
         thetas = begin_at.reshape(size * kept, dimensions)
-        states = jax.vmap(begin)(jnp.asarray(thetas, np.float32 if rough else np.float64))
-        states = cast(Any, jax.tree.map(np.array, states))
+        states = standing_at(thetas.astype(np.float32 if rough else np.float64))
         lower, upper = (np.tile(bound, (size * kept, 1)) for bound in self.template.box[:2])
         at_a_time = _STEPS_AT_A_TIME
         for _ in range(0, MOST_STEPS if refinement <= FINE else _MOST_FINER_STEPS, at_a_time):
@@ -113,14 +112,21 @@ class Lanes(NamedTuple):
         steps = np.broadcast_to(most_steps, states.status.shape)
         return cast(Ascent, self.chunked(run, self.rows, states, lower, upper, steps))
 
-    def finish(self, theta: np.ndarray) -> tuple[Any, np.ndarray]:
+    def finish(self, theta: np.ndarray, climbed: Any = None) -> tuple[Any, np.ndarray]:
         """The maximum near ``theta`` on a grid fine enough for each dataset, and its value on a finer.
 
         Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
+        ``climbed`` is what climbing the first grid gave, if that is done.
         """
         waiting = np.arange(theta.shape[0])
-        refinement, value = FINE, np.zeros(theta.shape[0])
-        top = jax.tree.map(np.array, jax.vmap(begin)(jnp.asarray(theta)))
+        refinement = FINE
+        if climbed is None:
+            top = standing_at(theta)
+            value = np.zeros(theta.shape[0])
+        else:
+            top, refinement = climbed, 2 * FINE
+            value = self.value_at(theta, refinement)
+            waiting = np.flatnonzero(np.abs(top.value - value) > GRID_TOLERANCE)
         while waiting.size:
             part, last = self.only(waiting), 2 * refinement > FINEST
             here = top.theta[waiting]
@@ -145,7 +151,8 @@ class Lanes(NamedTuple):
         """The highest maximum from the family's ``starts`` best starting points, and its value."""
         begin_at = self.chunked(functools.partial(_best_starts, starts=starts), self.rows)
         found = self.maximise(begin_at, FINE if self.alone else COARSE)
-        top, value = self.finish(found.theta[:, 0])
+        first = jax.tree.map(lambda leaf: leaf[:, 0].copy(), found)
+        top, value = self.finish(first.theta, first if self.alone else None)
         for j in range(1, found.theta.shape[1]):
             # the first grid cannot rank maxima this near to each other
             close = found.value[:, j] > found.value[:, 0] - _TOO_CLOSE
@@ -194,6 +201,17 @@ class Lanes(NamedTuple):
             with ThreadPoolExecutor(_WORKERS) as pool:
                 done = list(pool.map(lambda each: job(*each), jobs))
         return _gather(done, rows.weight.shape[0])
+
+
+@jax.jit
+def _begin_all(thetas: Array) -> Ascent:
+    return jax.vmap(begin)(thetas)
+
+
+def standing_at(thetas: Float[np.ndarray, "B D"]) -> Any:
+    """Every lane about to look at its ``theta``."""
+    with jax.enable_x64(True):
+        return jax.tree.map(np.array, _begin_all(thetas))
 
 
 def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
