@@ -37,7 +37,7 @@ from lmpower.uncertainty import covariance
 
 METRICS = ("any", "all", "at_least")
 PROBLEMS = ("same", "new")
-# the grid of points, exact to 1e-11
+# the grid of points, exact to 1e-10
 _REFINEMENT = 1.5
 _OFFSETS = 41
 

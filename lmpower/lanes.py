@@ -47,7 +47,7 @@ MOST_STEPS, _MOST_FINER_STEPS = 120, 48
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
-# float64 on a fine one (1e-11). If there the next finer grid differs by more than the tolerance (in
+# float64 on a fine one (1e-10). If there the next finer grid differs by more than the tolerance (in
 # nats, all problems together), that is climbed too.
 COARSE, FINE, FINEST = 0.9, 1.5, 6.0
 GRID_TOLERANCE = 1e-7
