@@ -218,6 +218,14 @@ def log_success(k: Array, log_p: Array, log_q: Array) -> Array:
     return jnp.where(faint, jnp.log(k) + log_p, jnp.log(chance))
 
 
+def from_either_side(s: Array, f: Array, direct: Array, log_pass: Array) -> Array:
+    """log E[p^s (1-p)^f] from itself or, for s = 0 and a small pass@f, from log pass@f."""
+    rarely = log_pass < -0.7
+    almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
+    value = jnp.where((s == 0) & rarely, almost_all_fail, direct)
+    return jnp.where((s == 0) & (f == 0), 0.0, value)
+
+
 class Continuous(Difficulty):
     """A law of p = c x whose x in (0, 1) has a density that decays exponentially in logit x."""
 
@@ -279,10 +287,7 @@ class Continuous(Difficulty):
         log_pass = self._log_integral(
             lambda log_p, log_q: log_success(tries, log_p, log_q), jnp.full_like(f, -jnp.inf), saturated
         )
-        rarely = log_pass < -0.7
-        almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
-        value = jnp.where((s == 0) & rarely, almost_all_fail, direct)
-        return jnp.where((s == 0) & (f == 0), 0.0, value)
+        return from_either_side(s, f, direct, log_pass)
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:

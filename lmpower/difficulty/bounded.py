@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Self
 
 import jax
@@ -23,6 +24,7 @@ from lmpower.difficulty.base import (
     Points,
     Summary,
     Tail,
+    from_either_side,
     in_box,
     log_success,
 )
@@ -180,16 +182,13 @@ class Reciprocal(Difficulty):
         )
         tries = jnp.where(f == 0, 1.0, f)[..., None]
 
-        def mean_log(log_kernel: object) -> Array:
-            y, log_weight = gauss_legendre(*find_window(log_kernel, *ends))  # type: ignore[arg-type]
-            return log_sum_exp(log_kernel(y) + log_weight) - jnp.log(ends[1] - ends[0])  # type: ignore[operator]
+        def mean_log(log_kernel: Callable[[Array], Array]) -> Array:
+            y, log_weight = gauss_legendre(*find_window(log_kernel, *ends))
+            return log_sum_exp(log_kernel(y) + log_weight) - jnp.log(ends[1] - ends[0])
 
         direct = mean_log(lambda y: s[..., None] * y + f[..., None] * jnp.log1p(-jnp.exp(y)))
         log_pass = mean_log(lambda y: log_success(tries, y, jnp.log1p(-jnp.exp(y))))
-        rarely = log_pass < -0.7
-        complement = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
-        value = jnp.where((s == 0) & rarely, complement, direct)
-        return jnp.where((s == 0) & (f == 0), 0.0, value)
+        return from_either_side(s, f, direct, log_pass)
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:
