@@ -21,7 +21,7 @@ from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.named import family_named
 from lmpower.lanes import Lanes
-from lmpower.maximise import CONVERGED
+from lmpower.maximise import CONVERGED, begin
 
 
 class Status(enum.IntEnum):
@@ -185,7 +185,7 @@ def fit_rows(
     """``fit_difficulty`` for a batch of rows [B, R]; ``begin_at`` replaces the family's own starts."""
     with jax.enable_x64(True):
         lanes = Lanes(rows, template, penalty_table(template, penalty))
-        top, value = lanes.best(starts) if begin_at is None else lanes.finish(begin_at)
+        top, value = lanes.best(starts) if begin_at is None else lanes.finish(begin(begin_at))
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
         status = _status(rows, template, theta, converged)

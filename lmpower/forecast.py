@@ -31,7 +31,6 @@ from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty, Points
 from lmpower.fit import Fit
 from lmpower.integrals import Reach
-from lmpower.lanes import reach_of, round_up
 from lmpower.passk import check_ks
 from lmpower.uncertainty import covariance
 
@@ -197,11 +196,10 @@ def _expectations(
 ) -> _Mean:
     """All that a forecast needs, from one compiled program."""
     # the points resolve the rows' kernels times g^2
-    most = round_up(2 * np.max(ks))
-    seen = Reach(10, 10) if rows is None else reach_of(rows)
-    reach = Reach(
-        round_up(seen.successes + (0 if metric == "any" else most)),
-        round_up(seen.failures + (0 if metric == "all" else most)),
+    most = 2 * float(np.max(ks))
+    seen = (0, 0) if rows is None else (rows.successes.max(), rows.failures.max())
+    reach = Reach.holding(
+        seen[0] + (0 if metric == "any" else most), seen[1] + (0 if metric == "all" else most)
     )
     asked = functools.partial(_ask, metric=metric, tau=tau, reach=reach, slope=slope)
     # a new problem is one of which nothing was seen

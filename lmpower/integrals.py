@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -274,6 +274,16 @@ class Reach(NamedTuple):
 
     successes: int
     failures: int
+
+    @classmethod
+    def holding(cls, successes: float, failures: float) -> Self:
+        """The next of 100, 1000, ... successes and of 10, 20, 50, 100, ... failures.
+
+        Few grids, and few compiled programs, then serve all counts.
+        """
+        decade = 10 ** math.floor(math.log10(max(failures, 10)))
+        most_f = next(int(x * decade) for x in (1, 2, 5, 10) if x * decade >= failures)
+        return cls(10 ** max(math.ceil(math.log10(max(successes, 1))), 2), most_f)
 
 
 @functools.cache

@@ -1,102 +1,137 @@
 """Many datasets climbed side by side, at a cost per dataset that does not depend on how many.
 
-A lane is one dataset from one starting point. Lanes are packed by their number of rows and run a few
-Newton steps at a time in chunks that fit the caches; whoever has arrived makes room, so that nobody
-waits for the slowest. A large batch first climbs in float32 on a coarse grid, then everybody ends in
-float64 on a grid fine enough for it. Few programs are compiled: chunks are padded to powers of two,
-and counts that a grid must resolve are rounded up.
+A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
+chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A large
+batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
+it. Few programs are compiled: chunks are padded to powers of 16, and what a grid must resolve is rounded
+up.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import itertools
 import math
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Box, Difficulty, Summary
+from lmpower.difficulty.base import Box, Difficulty
 from lmpower.integrals import Reach, shared_grid
-from lmpower.likelihood import expand, log_moments_on_points
-from lmpower.maximise import (
-    CONVERGED,
-    ROUGH_TOLERANCE,
-    RUNNING,
-    TOLERANCE,
-    Ascent,
-    ascend,
-    begin,
-)
+from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
+from lmpower.surface import COARSE, FINE, Grid, climb, height, set_out
 
-_STEPS_AT_A_TIME = 8
-# A round that gains less than this, after as many steps, is an arrival on a flat ridge.
+# The finest grid that is ever climbed, and how much finer the one is that checks another.
+FINEST, CHECK = 6.0, 1.5
+# If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
+GRID_TOLERANCE = 1e-7
+_STEPS_AT_A_TIME = 6
+# A round that gains less than this, after as many steps, is an arrival on a flat ridge. As many steps
+# are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
-# Fewer datasets than this run to their end in one go.
+MOST_STEPS = 120
+# Fewer datasets than this are not worth a coarse first run, nor making room for one another.
 _ALONE = 16
-_WORTH_A_PROGRAM = 2000
-# One dataset's starts, its last climb and both ends of its interval then share one program.
-_LEAST_LANES = 4
-MOST_STEPS, _MOST_FINER_STEPS = 120, 48
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
-# A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
-# float64 on a fine one (1e-10). If there the next finer grid differs by more than the tolerance (in
-# nats, all problems together), that is climbed too.
-COARSE, FINE, FINEST = 0.9, 1.5, 6.0
-GRID_TOLERANCE = 1e-7
-# Numbers of R x J kernels held at once by one chunk: 1 MB of float64 fits a core's cache; an
-# accelerator wants as much in flight as it has cores.
+# Chunks hold 1, 16, 256, ... lanes; rows are taken as many at a time, in a lane that runs alone and in
+# others.
+_GROWTH = 16
+_ROWS_ALONE, _ROWS = 128, 8
+# Bytes of R x J kernels held at once by one chunk: a core's cache; an accelerator wants as much in flight
+# as it has cores.
 _CHUNK_BYTES = {"cpu": 1 << 22, "gpu": 1 << 32, "tpu": 1 << 30}
 # XLA runs one chunk's small loops on one core: as many chunks at a time as there are cores.
 _WORKERS = min(os.cpu_count() or 1, 16)
 
 
-class Lanes(NamedTuple):
-    """Datasets to fit side by side, and the compiled programs that do it, chunk by chunk."""
+@dataclasses.dataclass(frozen=True)
+class Lanes:
+    """Datasets to fit side by side, rows [B, R], with the law's structure and a prior [2, D]."""
 
     rows: Rows
     template: Difficulty
     prior: np.ndarray
 
     def only(self, index: np.ndarray) -> Lanes:
-        return self._replace(rows=jax.tree.map(lambda leaf: leaf[index], self.rows))
+        return dataclasses.replace(self, rows=_taken(self.rows, index))
 
-    def maximise(self, begin_at: Float[np.ndarray, "B K D"], refinement: float = FINE) -> Any:
-        """A maximum from each of K starting points of each dataset, the highest first, [B, K]."""
-        size, kept, dimensions = begin_at.shape
-        rough = refinement == COARSE
-        thetas = begin_at.reshape(size * kept, dimensions)
-        states = standing_at(thetas.astype(np.float32 if rough else np.float64))
-        lower, upper = (np.tile(bound, (size * kept, 1)) for bound in self.template.box[:2])
-        at_a_time = _STEPS_AT_A_TIME
-        for _ in range(0, MOST_STEPS if refinement <= FINE else _MOST_FINER_STEPS, at_a_time):
-            running = np.flatnonzero(states.status == RUNNING)
-            if not running.size:
-                break
-            rows = jax.tree.map(lambda leaf, i=running: leaf[i // kept], self.rows)
-            part = jax.tree.map(lambda leaf, i=running: leaf[i], states)
-            before = part.value
-            part = self._replace(rows=rows).climb(
-                part, lower[running], upper[running], at_a_time, refinement, rough
-            )
+    @property
+    def alone(self) -> bool:
+        return bool(self.rows.weight.shape[0] < _ALONE)
+
+    def best(self, starts: int) -> tuple[Any, np.ndarray]:
+        """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
+        refinement = FINE if self.alone else COARSE
+        first = functools.partial(set_out, starts=starts, steps=_STEPS_AT_A_TIME)
+        found = self.chunked(first, refinement=refinement)
+        size, kept = found.status.shape
+        flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), found)
+        each = self.only(np.repeat(np.arange(size), kept))
+        flat = each.climbed(flat, refinement, _PATIENCE)
+        found = _highest_first(flat, size, kept)
+        top, value = self.finish(_lane(found, 0), refinement)
+        for j in range(1, kept):
+            # the first grid cannot rank maxima this near to each other
+            close = found.value[:, j] > found.value[:, 0] - _TOO_CLOSE
+            apart = np.max(np.abs(found.theta[:, j] - found.theta[:, 0]), axis=-1) > _SAME_PLACE
+            rivals = np.flatnonzero(close & apart)
+            if rivals.size:
+                other, at = self.only(rivals).finish(_taken(_lane(found, j), rivals), refinement)
+                higher = at > value[rivals]
+                winners = jax.tree.map(lambda leaf, i=higher: leaf[i], (other, at))
+                _overwrite((top, value), rivals[higher], winners)
+        return top, value
+
+    def finish(self, state: Ascent, refinement: float = COARSE) -> tuple[Any, np.ndarray]:
+        """The maximum near ``state`` on a grid fine enough for each lane, and its value on a finer.
+
+        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
+        ``refinement`` is of the grid that the state stands on.
+        """
+        if refinement != FINE:
+            state = begin(_inside(state.theta, self.template.box))
+        state = self.climbed(state, FINE, _PATIENCE)
+        value = self.height_at(state.theta, CHECK * FINE)
+        refinement, waiting = FINE, np.arange(value.size)
+        while waiting.size:
+            last = 2 * refinement > FINEST
+            here, part = _taken(state, waiting), self.only(waiting)
+            smooth = (np.abs(here.value - value[waiting]) <= GRID_TOLERANCE) | last
+            onward = np.flatnonzero(smooth & (here.status == RUNNING))
+            if onward.size:
+                further = part.only(onward).climbed(_taken(here, onward), refinement, MOST_STEPS)
+                at = part.only(onward).height_at(further.theta, CHECK * refinement)
+                _overwrite((state, value), waiting[onward], (further, at))
+            uneven = np.abs(state.value[waiting] - value[waiting]) > GRID_TOLERANCE
+            waiting = waiting[uneven] if not last else waiting[:0]
+            refinement *= 2
+            if waiting.size:
+                part = self.only(waiting)
+                higher = part.climbed(begin(state.theta[waiting]), refinement, _PATIENCE)
+                at = part.height_at(higher.theta, CHECK * refinement)
+                _overwrite((state, value), waiting, (higher, at))
+        return state, value
+
+    def climbed(self, states: Ascent, refinement: float, most_steps: int) -> Any:
+        """Every lane further up its own surface, until it arrives or has made so many steps."""
+        states = jax.tree.map(np.array, states)
+        box = self.template.box
+        while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
+            part = _taken(states, running)
+            lower, upper = (np.broadcast_to(bound, part.theta.shape) for bound in box[:2])
+            moved = self.only(running).climb(part, lower, upper, _STEPS_AT_A_TIME, refinement)
             with np.errstate(invalid="ignore"):
-                idle = (part.value - before < _NOTHING) & (part.steps >= _PATIENCE)
-            flat = (part.status == RUNNING) & idle
-            part = part._replace(status=cast(Any, np.where(flat, CONVERGED, part.status)))
-            states = jax.tree.map(functools.partial(_overwrite, running), states, part)
-        if rough:
-            states = states._replace(theta=_inside(states.theta, self.template.box))
-        value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
-        order = np.argsort(-value, axis=1, kind="stable")
-        ranked = np.arange(size)[:, None] * kept + order
-        return jax.tree.map(lambda leaf: leaf[ranked], states)
+                idle = (moved.value - part.value < _NOTHING) & (moved.steps >= _PATIENCE)
+            status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
+            _overwrite(states, running, moved._replace(status=status))
+        return states
 
     def climb(
         self,
@@ -105,113 +140,108 @@ class Lanes(NamedTuple):
         upper: Float[np.ndarray, "B D"],
         most_steps: Int[np.ndarray, " B"] | int,
         refinement: float = FINE,
-        rough: bool = False,
     ) -> Ascent:
         """Every lane some steps further in its own box; lower == upper holds a coordinate."""
-        run = functools.partial(climb_lanes, refinement=refinement, rough=rough)
         steps = np.broadcast_to(most_steps, states.status.shape)
-        return cast(Ascent, self.chunked(run, self.rows, states, lower, upper, steps))
+        return cast(Ascent, self.chunked(climb, states, lower, upper, steps, refinement=refinement))
 
-    def finish(self, theta: np.ndarray, climbed: Any = None) -> tuple[Any, np.ndarray]:
-        """The maximum near ``theta`` on a grid fine enough for each dataset, and its value on a finer.
+    def height_at(self, theta: Float[np.ndarray, "B D"], refinement: float) -> Float[np.ndarray, " B"]:
+        """The penalised log-likelihood."""
+        return cast(np.ndarray, self.chunked(height, theta, refinement=refinement))
 
-        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
-        ``climbed`` is what climbing the first grid gave, if that is done.
-        """
-        waiting = np.arange(theta.shape[0])
-        refinement = FINE
-        if climbed is None:
-            top = standing_at(theta)
-            value = np.zeros(theta.shape[0])
-        else:
-            top, refinement = climbed, 2 * FINE
-            value = self.value_at(theta, refinement)
-            waiting = np.flatnonzero(np.abs(top.value - value) > GRID_TOLERANCE)
-        while waiting.size:
-            part, last = self.only(waiting), 2 * refinement > FINEST
-            here = top.theta[waiting]
-            gap = part.value_at(here, refinement) - part.value_at(here, 2 * refinement)
-            smooth = (np.abs(gap) < 100 * GRID_TOLERANCE) | last
-            index = waiting[smooth]
-            if not index.size:
-                refinement *= 2
-                continue
-            part = self.only(index)
-            climbed = jax.tree.map(
-                lambda leaf: leaf[:, 0], part.maximise(here[smooth][:, None], refinement)
-            )
-            finer = part.value_at(climbed.theta, 2 * refinement)
-            jax.tree.map(functools.partial(_overwrite, index), (top, value), (climbed, finer))
-            uneven = np.abs(climbed.value - finer) > GRID_TOLERANCE
-            waiting = np.concatenate([waiting[~smooth], index[uneven]])
-            waiting, refinement = waiting if not last else waiting[:0], 2 * refinement
-        return top, value
-
-    def best(self, starts: int) -> tuple[Any, np.ndarray]:
-        """The highest maximum from the family's ``starts`` best starting points, and its value."""
-        begin_at = self.chunked(functools.partial(_best_starts, starts=starts), self.rows)
-        found = self.maximise(begin_at, FINE if self.alone else COARSE)
-        first = jax.tree.map(lambda leaf: leaf[:, 0].copy(), found)
-        top, value = self.finish(first.theta, first if self.alone else None)
-        for j in range(1, found.theta.shape[1]):
-            # the first grid cannot rank maxima this near to each other
-            close = found.value[:, j] > found.value[:, 0] - _TOO_CLOSE
-            apart = np.max(np.abs(found.theta[:, j] - found.theta[:, 0]), axis=-1) > _SAME_PLACE
-            rivals = np.flatnonzero(close & apart)
-            if rivals.size:
-                other, height = self.only(rivals).finish(found.theta[rivals, j])
-                higher = height > value[rivals]
-                winners = jax.tree.map(lambda leaf, i=higher: leaf[i], (other, height))
-                jax.tree.map(functools.partial(_overwrite, rivals[higher]), (top, value), winners)
-        return top, value
-
-    @property
-    def alone(self) -> bool:
-        """Too few to be worth a coarse first run, or making room for one another."""
-        return bool(self.rows.weight.shape[0] < _ALONE)
-
-    def value_at(self, theta: np.ndarray, refinement: float) -> np.ndarray:
-        """The penalised log-likelihood at ``theta``, [B]."""
-        run = functools.partial(_value, refinement=refinement)
-        return cast(np.ndarray, self.chunked(run, self.rows, theta))
-
-    def chunked(self, run: Any, rows: Rows, *args: Any) -> Any:
-        """``run(template, prior, rows, *args)`` over chunks of lanes, packed by their number of rows.
+    def chunked(self, run: Any, *args: Any, refinement: float = FINE) -> Any:
+        """``run(template, prior, rows, count, *args, grid=..)`` over chunks of lanes of like size.
 
         Every chunk is padded to a size from a short list, so few programs are ever compiled, and the
-        arithmetic of a lane does not depend on who runs beside it.
+        points on which a lane is put do not depend on who runs beside it.
         """
-        jobs = []
-        for bucket, index in _packed(rows):
-            reach = reach_of(jax.tree.map(lambda leaf, i=index: leaf[i], rows))
-            chunk = _chunk_size(bucket, reach, index.size)
-            jobs += [(bucket, reach, index[at : at + chunk], chunk) for at in range(0, index.size, chunk)]
+        width = _round_up_to_power(self.rows.weight.shape[-1])
 
-        def job(bucket: int, reach: Reach, index: np.ndarray, chunk: int) -> Any:
-            full = np.resize(index, chunk)
-            part = jax.tree.map(lambda leaf: leaf[full, :bucket], rows)
-            taken = jax.tree.map(lambda leaf: leaf[full], args)
+        def job(chunk: _Chunk) -> tuple[np.ndarray, Any]:
+            full = np.resize(chunk.lanes, chunk.size)
+            rows = jax.tree.map(functools.partial(_widened, width), _taken(self.rows, full), _PADDING)
+            block = min(width, _ROWS_ALONE if chunk.size == 1 else _ROWS)
+            grid = Grid(chunk.reach, refinement, block if block < width else None)
+            count = np.int32(-(-chunk.used // block))
             with jax.enable_x64(True):
-                result = run(self.template, self.prior, part, *taken, reach=reach)
-                return index, jax.tree.map(lambda leaf: np.asarray(leaf)[: index.size], result)
+                result = run(self.template, self.prior, rows, count, *_taken(args, full), grid=grid)
+                return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
-        if len(jobs) == 1:
-            done = [job(*jobs[0])]
+        chunks = list(self._chunks(refinement))
+        if len(chunks) == 1:
+            done = [job(chunks[0])]
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
-                done = list(pool.map(lambda each: job(*each), jobs))
-        return _gather(done, rows.weight.shape[0])
+                done = list(pool.map(job, chunks))
+        return _gather(done, self.rows.weight.shape[0])
+
+    def _chunks(self, refinement: float) -> Iterator[_Chunk]:
+        """Lanes by the grid that they need, and among those by how many rows they use."""
+        weight = self.rows.weight
+        used = weight.shape[-1] - np.argmax(weight[:, ::-1] > 0, axis=-1)
+        most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
+        kinds, kind = np.unique(most, axis=0, return_inverse=True)
+        reaches = [Reach.holding(*each) for each in kinds]
+        alike: dict[Reach, list[int]] = {}
+        for j, reach in enumerate(reaches):
+            alike.setdefault(reach, []).append(j)
+        for reach, members in alike.items():
+            index = np.flatnonzero(np.isin(kind, members))
+            index = index[np.argsort(used[index], kind="stable")]
+            bytes_a_lane = 8 * _ROWS * shared_grid(reach, refinement)[0].size
+            fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
+            size = _GROWTH ** int(math.log(fitting, _GROWTH))
+            while index.size:
+                while size > 1 and 4 * index.size <= size:
+                    size //= _GROWTH
+                yield _Chunk(reach, index[:size], size, int(used[index[:size]].max()))
+                index = index[size:]
 
 
-@jax.jit
-def _begin_all(thetas: Array) -> Ascent:
-    return jax.vmap(begin)(thetas)
+class _Chunk(NamedTuple):
+    """Lanes that run together on one grid, padded to ``size``; none uses more rows than ``used``."""
+
+    reach: Reach
+    lanes: np.ndarray
+    size: int
+    used: int
 
 
-def standing_at(thetas: Float[np.ndarray, "B D"]) -> Any:
-    """Every lane about to look at its ``theta``."""
-    with jax.enable_x64(True):
-        return jax.tree.map(np.array, _begin_all(thetas))
+_PADDING = Rows(cast(Any, 0.0), cast(Any, 1.0), cast(Any, 0.0))
+
+
+def _round_up_to_power(rows: int) -> int:
+    """8, 16, 32, ...: few shapes, few programs."""
+    return int(8 << max(math.ceil(math.log2(rows / 8)), 0))
+
+
+def _widened(width: int, leaf: np.ndarray, padding: float) -> np.ndarray:
+    return np.pad(leaf, ((0, 0), (0, width - leaf.shape[1])), constant_values=padding)
+
+
+def _taken(tree: Any, index: np.ndarray) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def _lane(states: Ascent, j: int) -> Ascent:
+    """Each dataset's j-th state of [B, K]."""
+    return cast(Ascent, jax.tree.map(lambda leaf: leaf[:, j], states))
+
+
+def _overwrite(old: Any, index: np.ndarray, new: Any) -> None:
+    """old[index] = new, for every array in the tree."""
+
+    def write(old: np.ndarray, new: np.ndarray) -> None:
+        old[index] = new
+
+    jax.tree.map(write, old, new)
+
+
+def _highest_first(states: Ascent, size: int, kept: int) -> Ascent:
+    """States [B K] as [B, K], those of each dataset in order of their heights."""
+    value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
+    ranked = np.arange(size)[:, None] * kept + np.argsort(-value, axis=1, kind="stable")
+    return cast(Ascent, _taken(states, ranked))
 
 
 def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
@@ -226,127 +256,6 @@ def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
     return jax.tree.map(scatter, *(result for _, result in done))
 
 
-def _packed(rows: Rows) -> list[tuple[int, np.ndarray]]:
-    """Lanes by how many rows they use: (width, lanes), few and large classes.
-
-    A class is worth its own compiled programs (seconds each) only if it is large.
-    """
-    full = rows.weight.shape[-1]
-    used = full - np.argmax(rows.weight[:, ::-1] > 0, axis=-1)
-    if used.size < _WORTH_A_PROGRAM:
-        return [(int(_bucket(used.max(), full)), np.arange(used.size))]
-    width = _bucket(used, full)
-    classes = np.unique(width)
-    for small, wider in itertools.pairwise(classes):
-        if np.count_nonzero(width == small) < _WORTH_A_PROGRAM:
-            width[width == small] = wider
-    return [(int(each), np.flatnonzero(width == each)) for each in np.unique(width)]
-
-
-def _bucket(used: np.ndarray, full: int) -> np.ndarray:
-    """Row counts rounded up to 8, 16, 24, 32, 48, 64, 96, 128, ..., at most ``full``."""
-    sizes = np.sort(np.concatenate([[8, 24], 2 ** np.arange(4, 40), 48 * 2 ** np.arange(36)]))
-    return np.minimum(sizes[np.searchsorted(sizes, used)], full)
-
-
-def _chunk_size(rows: int, reach: Reach, lanes: int) -> int:
-    """A power of two: as many lanes as fit the device's fast memory, or as there are."""
-    bytes_a_lane = 8 * rows * shared_grid(reach)[0].size
-    fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
-    return max(1 << min(int(math.log2(fitting)), math.ceil(math.log2(max(lanes, 1)))), _LEAST_LANES)
-
-
-def surface_of(template: Difficulty, prior: Array, rows: Rows, reach: Reach, refinement: float) -> Any:
-    mean, precision = prior
-
-    def surface(theta: Array) -> tuple[Array, Array, Array]:
-        likelihood = expand(template, theta, rows, reach, refinement)
-        return (
-            likelihood.value - 0.5 * jnp.sum(precision * (theta - mean) ** 2),
-            likelihood.gradient - precision * (theta - mean),
-            likelihood.hessian - jnp.diag(precision),
-        )
-
-    return surface
-
-
-@functools.partial(jax.jit, static_argnames=("reach", "starts"))
-def _best_starts(
-    template: Difficulty, prior: Array, rows: Rows, *, reach: Reach, starts: int
-) -> Float[Array, "B K D"]:
-    """The most probable of the family's starting points for each lane, best first."""
-    lower, upper = jnp.asarray(template.box.lower), jnp.asarray(template.box.upper)
-
-    def lane(rows: Rows) -> Array:
-        tries = jnp.clip(template.starts(summarise(rows)), lower, upper)
-        value = jax.vmap(lambda t: _log_posterior(template, prior, rows, t, reach, COARSE))(tries)
-        _, best = jax.lax.top_k(value, min(starts, tries.shape[0]))
-        return tries[best]
-
-    return jax.vmap(lane)(rows)
-
-
-@functools.partial(jax.jit, static_argnames=("reach", "refinement", "rough"))
-def climb_lanes(
-    template: Difficulty,
-    prior: Array,
-    rows: Rows,
-    state: Ascent,
-    lower: Float[Array, "B D"],
-    upper: Float[Array, "B D"],
-    most_steps: Int[Array, " B"],
-    *,
-    reach: Reach,
-    refinement: float,
-    rough: bool,
-) -> Ascent:
-    """Every lane some steps further, in the precision of its state."""
-    dtype = state.theta.dtype
-    template, prior, rows, lower, upper = jax.tree.map(
-        lambda x: jnp.asarray(x, dtype), (template, prior, rows, lower, upper)
-    )
-    tolerance = ROUGH_TOLERANCE if rough else TOLERANCE
-
-    def lane(rows: Rows, state: Ascent, lower: Array, upper: Array, most: Array) -> Ascent:
-        surface = surface_of(template, prior, rows, reach, refinement)
-        return ascend(surface, state, lower, upper, most, tolerance)
-
-    return jax.vmap(lane)(rows, state, lower, upper, most_steps)
-
-
-@functools.partial(jax.jit, static_argnames=("reach", "refinement"))
-def _value(
-    template: Difficulty, prior: Array, rows: Rows, theta: Array, *, reach: Reach, refinement: float
-) -> Array:
-    return jax.vmap(lambda rows, theta: _log_posterior(template, prior, rows, theta, reach, refinement))(
-        rows, theta
-    )
-
-
-def _log_posterior(
-    template: Difficulty, prior: Array, rows: Rows, theta: Array, reach: Reach, refinement: float
-) -> Array:
-    moments = log_moments_on_points(template.from_search(theta), rows, reach, refinement)
-    mean, precision = prior
-    penalty = 0.5 * jnp.sum(precision * (theta - mean) ** 2)
-    return jnp.sum(jnp.where(rows.weight > 0, rows.weight * moments, 0.0)) - penalty
-
-
-def summarise(rows: Rows) -> Summary:
-    """What rows [R] show at a glance, with rates kept off 0 so that logs of them exist."""
-    n, weight = rows.attempts, rows.weight
-    problems = jnp.sum(weight)
-    rate = jnp.where(weight > 0, rows.successes / n, 0.0)
-    pairs = rows.successes * jnp.maximum(rows.successes - 1, 0) / (n * jnp.maximum(n - 1, 1))
-    least = 0.3 / jnp.sum(weight * n)
-    return Summary(
-        mean=jnp.clip(jnp.sum(weight * rate) / problems, least, 1 - 1e-6),
-        square=jnp.clip(jnp.sum(weight * pairs) / problems, least**2, 1 - 1e-6),
-        largest=jnp.clip(jnp.max(rate), least, 1.0),
-        unsolved=jnp.sum(jnp.where(rows.successes == 0, weight, 0.0)) / problems,
-    )
-
-
 def _inside(theta: np.ndarray, box: Box) -> np.ndarray:
     """In float64 again, and inside the box, whose bounds float32 has rounded."""
     theta = theta.astype(np.float64)
@@ -355,19 +264,3 @@ def _inside(theta: np.ndarray, box: Box) -> np.ndarray:
     theta = np.where(np.isclose(theta, lower, rtol=1e-6, atol=1e-7), lower, theta)
     theta = np.where(np.isclose(theta, upper, rtol=1e-6, atol=1e-7), upper, theta)
     return np.clip(theta, lower, upper)
-
-
-def _overwrite(index: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    old[index] = new
-    return old
-
-
-def round_up(count: float) -> int:
-    """To 10, 20, 50, 100, ...: few grids, and few compiled programs, serve all counts."""
-    decade = 10 ** math.floor(math.log10(max(count, 10)))
-    return next(int(x * decade) for x in (1, 2, 5, 10) if x * decade >= count)
-
-
-def reach_of(rows: Rows) -> Reach:
-    """What a grid for all these rows must resolve, rounded up."""
-    return Reach(round_up(rows.successes.max()), round_up(rows.failures.max()))

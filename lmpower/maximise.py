@@ -47,17 +47,18 @@ class Ascent(NamedTuple):
     status: Int[Array, ""]
 
 
-def begin(theta: Float[Array, " D"]) -> Ascent:
+def begin(theta: Float[Array, "*B D"]) -> Ascent:
     """About to look at ``theta``: the first step expands the surface there and moves no further."""
-    size = theta.shape[0]
+    xp = theta.__array_namespace__()  # NumPy on the host, JAX in a program
+    batch, size = theta.shape[:-1], theta.shape[-1]
     return Ascent(
         theta,
-        value=jnp.full((), -jnp.inf, theta.dtype),
-        gradient=jnp.zeros_like(theta),
-        hessian=-jnp.eye(size, dtype=theta.dtype),
-        damping=jnp.full((), 1e-3, theta.dtype),
-        steps=jnp.zeros((), jnp.int32),
-        status=jnp.full((), RUNNING, jnp.int32),
+        value=xp.full(batch, -xp.inf, dtype=theta.dtype),
+        gradient=xp.zeros_like(theta),
+        hessian=xp.broadcast_to(-xp.eye(size, dtype=theta.dtype), (*batch, size, size)),
+        damping=xp.full(batch, 1e-3, dtype=theta.dtype),
+        steps=xp.zeros(batch, dtype=xp.int32),
+        status=xp.full(batch, RUNNING, dtype=xp.int32),
     )
 
 

@@ -23,8 +23,9 @@ from jaxtyping import Float
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit import Fit, penalty_table
-from lmpower.lanes import FINE, FINEST, MOST_STEPS, Lanes, standing_at
-from lmpower.maximise import Ascent
+from lmpower.lanes import FINEST, MOST_STEPS, Lanes
+from lmpower.maximise import Ascent, begin
+from lmpower.surface import FINE
 from lmpower.uncertainty import covariance, template_of
 
 # An end is found when r is this close to z: alpha is then off by a millionth of a standard error.
@@ -168,7 +169,7 @@ def _climber(fit: Fit, template: Difficulty, rows: Rows, refinement: float) -> C
     lanes = Lanes(rows, template, penalty_table(template, fit.penalty))
 
     def climb(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, most_steps: np.ndarray) -> Ascent:
-        start = standing_at(np.clip(theta, lower, upper))
+        start = begin(np.clip(theta, lower, upper))
         return lanes.climb(start, lower, upper, most_steps, refinement)
 
     return climb

@@ -23,11 +23,11 @@ from jaxtyping import Array, Bool, Float
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit import Fit, penalty_table
-from lmpower.integrals import Reach
-from lmpower.lanes import FINE, MOST_STEPS, Lanes, reach_of, surface_of
-from lmpower.likelihood import expand, log_moments_on_points
+from lmpower.lanes import MOST_STEPS, Lanes
+from lmpower.likelihood import expand, scores_on_points
 from lmpower.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
 from lmpower.precision import float64_on_host
+from lmpower.surface import FINE, Grid, reach_of, surface_of
 
 
 def covariance(fit: Fit) -> Float[np.ndarray, "*B D D"]:
@@ -117,32 +117,19 @@ def scores(fit: Fit) -> Float[np.ndarray, "*B R D"]:
     0 for padding; nan where the fit cannot be used.
     """
     lanes = _as_batch(fit)
-    run = functools.partial(_scores, refinement=FINE, width=lanes.rows.weight.shape[-1])
-    each = _programs(lanes).chunked(run, lanes.rows, lanes.theta)
+    each = _programs(lanes).chunked(_scores, lanes.theta)[:, : lanes.rows.weight.shape[-1]]
     each = np.where(lanes.rows.weight[..., None] > 0, each, 0.0)
     each = np.where(np.asarray(lanes.ok)[:, None, None], each, np.nan)
     return np.asarray(each if fit.theta.ndim == 2 else each[0])
 
 
-@functools.partial(jax.jit, static_argnames=("reach", "refinement", "width"))
+@functools.partial(jax.jit, static_argnames="grid")
 def _scores(
-    template: Difficulty,
-    prior: Array,
-    rows: Rows,
-    theta: Array,
-    *,
-    reach: Reach,
-    refinement: float,
-    width: int,
+    template: Difficulty, prior: Array, rows: Rows, count: Array, theta: Array, *, grid: Grid
 ) -> Array:
-    def lane(rows: Rows, theta: Array) -> Array:
-        def moments(t: Array) -> Array:
-            return log_moments_on_points(template.from_search(t), rows, reach, refinement)
-
-        return cast(Array, jax.jacfwd(moments)(theta))
-
-    each = jax.vmap(lane)(rows, theta)
-    return jnp.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0)))
+    return jax.vmap(
+        lambda rows, theta: scores_on_points(template, theta, rows, grid.reach, grid.refinement)
+    )(rows, theta)
 
 
 def influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R D"]:
@@ -194,8 +181,7 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     if fit.theta.ndim != 1:
         raise ValueError("maximiser takes a single fit, not a batch: take fit[i]")
     template, rows = template_of(fit), fit.rows
-    reach = reach_of(rows)
-
+    grid = Grid(reach_of(rows))
     prior = penalty_table(template, fit.penalty)
     constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
 
@@ -207,18 +193,19 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     @jax.custom_jvp
     def maximum(weights: Array) -> Array:
         rows, (prior, lower, upper, theta) = setting(weights)
-        surface = surface_of(template, prior, rows, reach, FINE)
+        surface = surface_of(template, prior, rows, grid)
         return ascend(surface, begin(theta), lower, upper, MOST_STEPS).theta
 
     @maximum.defjvp
     def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
         theta = maximum(*primals)
         rows, ((mean, precision), lower, upper, _) = setting(*primals)
-        there = expand(template, theta, rows, reach, FINE)
+        there = expand(template, theta, rows, grid.reach, FINE)
         gradient = there.gradient - precision * (theta - mean)
         where = begin(theta)._replace(gradient=gradient)
         free = free_coordinates(where, lower, upper)
-        pull = jnp.where(free, tangents[0] @ there.scores, 0.0)
+        scores = scores_on_points(template, theta, rows, grid.reach, FINE)
+        pull = jnp.where(free, tangents[0] @ scores, 0.0)
         return theta, solve_positive(masked(jnp.diag(precision) - there.hessian, free), pull)
 
     return float64_on_host(lambda weights: maximum(jnp.asarray(weights)))

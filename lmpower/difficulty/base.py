@@ -19,7 +19,7 @@ import abc
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import jax
@@ -46,9 +46,20 @@ from lmpower.precision import float64_on_host
 _SIDE_CLOSING = 12.0
 
 
+# log p of what is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf.
+NEVER = -1e30
+# Mass above a grid's last node lies at that node and this much further out in log-odds: far enough that
+# between the two every mean is found, near enough that 1/(1-p)^2 keeps its digits.
+_BEYOND = 6.0
+_LEAST = 1e-30
+
 # A law's parameter: a Python number, a NumPy or a JAX array; [B] in a batch. (Spelled Any because no
 # type of NumPy's or JAX's admits all of these in arithmetic.)
 Parameter: TypeAlias = Any
+
+
+# D search coordinates, as an array or one by one.
+Search: TypeAlias = Float[Array, " D"] | Sequence[Array]
 
 
 class Tail(NamedTuple):
@@ -141,8 +152,8 @@ class Difficulty(abc.ABC):
         """The parameters as a vector of search coordinates (logs, logits)."""
 
     @abc.abstractmethod
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
-        """The same kind of difficulty with parameters read from search coordinates."""
+    def from_search(self, theta: Search) -> Self:
+        """The same kind of difficulty with parameters read from D search coordinates."""
 
     @property
     @abc.abstractmethod
@@ -336,16 +347,31 @@ class Continuous(Difficulty):
         return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
 
     def points(self, reach: Reach, refinement: float = 1.0) -> Points:
-        """The law on the grid that resolves every kernel within ``reach``."""
-        dtype = jnp.result_type(self.to_search())
-        grid = shared_grid(reach, refinement)
-        w, log_weight, log_x, log_y = (jnp.asarray(part, dtype) for part in grid)
-        ends, log_reach = self._ends(w[0], w[-1])
-        # the density at either end, times its reach, is the mass beyond
-        log_weight = self.log_density(_doubled(log_x), _doubled(log_y)) + _enclose(log_weight, log_reach)
-        log_x_ends, log_y_ends = log_sides(ends)
-        log_x, log_y = _enclose(log_x, log_x_ends), _enclose(log_y, log_y_ends)
-        return Points(*self.log_pq(log_x, log_y), log_weight)
+        """The law on the grid that resolves every kernel within ``reach``.
+
+        Beyond either end of the grid every kernel is a straight line, in x or in y = 1-x, so that the
+        mass there may sit on two places: the end itself and one beyond, with its mean where it is. Then
+        all places are fixed, and only the weights depend on the law's shape.
+        """
+        dtype = jnp.result_type(self.log_scale)
+        w, log_weight, log_x, log_y = shared_grid(reach, refinement)
+        beyond = -np.logaddexp(0, w[-1] + _BEYOND)
+        # a tail of local rate r = 1/reach, x^r, has its mean at r/(1+r) of the end: as much at the end
+        # below, where the other place is 0; a little less above, where it is not quite 1
+        below = self.log_reach_below(*(jnp.asarray(part[0], dtype) for part in (log_x, log_y)))
+        above = self.log_reach_above(*(jnp.asarray(part[-1], dtype) for part in (log_x, log_y)))
+        share = jnp.maximum(jax.nn.sigmoid(-above) - math.exp(-_BEYOND), _LEAST) / -math.expm1(-_BEYOND)
+        at_low, at_high = below - jax.nn.softplus(below), above + jnp.log(share)
+        beyond_low, beyond_high = below - jax.nn.softplus(-below), above + jnp.log1p(-share)
+        log_weight = jnp.asarray(log_weight, dtype)
+        log_weight = log_weight.at[0].set(jnp.logaddexp(log_weight[0], at_low))
+        log_weight = log_weight.at[-1].set(jnp.logaddexp(log_weight[-1], at_high))
+        # the density at either end, times what lies beyond it
+        log_weight = jnp.concatenate([beyond_low[None], log_weight, beyond_high[None]])
+        log_weight += self.log_density(*(jnp.asarray(_doubled(part), dtype) for part in (log_x, log_y)))
+        log_x = np.concatenate([[NEVER], log_x, [np.log1p(-np.exp(beyond))]])
+        log_y = np.concatenate([[0.0], log_y, [beyond]])
+        return Points(*self.log_pq(jnp.asarray(log_x, dtype), jnp.asarray(log_y, dtype)), log_weight)
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
@@ -409,13 +435,9 @@ class Continuous(Difficulty):
         return jnp.stack(w, -1), jnp.stack([reach_low, reach_high], -1)
 
 
-def _enclose(inside: Array, ends: Array) -> Array:
-    return jnp.concatenate([ends[:1], inside, ends[1:]])
-
-
-def _doubled(nodes: Array) -> Array:
+def _doubled(nodes: np.ndarray) -> np.ndarray:
     """The nodes with the first and the last repeated."""
-    return jnp.concatenate([nodes[:1], nodes, nodes[-1:]])
+    return np.concatenate([nodes[:1], nodes, nodes[-1:]])
 
 
 def _floats(*numbers: Array) -> tuple[Array, ...]:

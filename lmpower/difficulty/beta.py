@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Summary, Tail
+from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
 from lmpower.integrals import log_beta, log_beta_ratio, log_rising
 from lmpower.precision import float64_on_host
@@ -63,9 +63,6 @@ class Beta(PowerTail):
             floor=jnp.zeros_like(self.alpha),
         )
 
-    def starts(self, summary: Summary) -> Float[Array, "S D"]:
-        alpha, _ = summary.beta_moments()
-        # the moments' alpha, and a heavier tail with the same mean
-        alphas = jnp.stack([alpha, 0.3 * alpha])
-        betas = jnp.clip(alphas * (1 - summary.mean) / summary.mean, 0.1, 1e5)
-        return jnp.log(jnp.stack([alphas, betas], axis=-1))
+    def beta_of_mean(self, alpha: Array, mean: Array) -> Array:
+        """alpha/(alpha + beta) = mean."""
+        return alpha * (1 - mean) / mean

@@ -22,6 +22,7 @@ from lmpower.difficulty.base import (
     Difficulty,
     Parameter,
     Points,
+    Search,
     Summary,
     Tail,
     from_either_side,
@@ -79,7 +80,7 @@ class Uniform(Continuous):
     def to_search(self) -> Float[Array, " D"]:
         return jnp.log(self.high)[None]
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(high=jnp.exp(theta[0]))
 
     @property
@@ -148,7 +149,7 @@ class ContinuousBernoulli(Continuous):
     def to_search(self) -> Float[Array, " D"]:
         return -self._rate[None]
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(lam=jax.nn.sigmoid(theta[0]))
 
     @property
@@ -222,7 +223,7 @@ class Reciprocal(Difficulty):
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(jnp.log(self.high / self.low)), jnp.log(self.high)])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(low=jnp.exp(theta[1] - jnp.exp(theta[0])), high=jnp.exp(theta[1]))
 
     @property

@@ -6,6 +6,7 @@ A composition of difficulties is a difficulty, so every fit and forecast takes i
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Self
 
@@ -14,12 +15,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Difficulty, Parameter, Points, Summary, Tail, in_box
+from lmpower.difficulty.base import (
+    NEVER,
+    Box,
+    Continuous,
+    Difficulty,
+    Parameter,
+    Points,
+    Search,
+    Summary,
+    Tail,
+    in_box,
+)
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
-# log p of a problem that is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf
-_NEVER = -1e30
 # the smallest share of unsolvable problems a fit looks at: it costs no data set 1e-6 nats against 0
 _LEAST_SHARE = 1e-9
 # the largest alpha and beta of a scaled law that a fit looks at: 1e4
@@ -77,7 +87,7 @@ class Scaled(Continuous):
     def to_search(self) -> Float[Array, " D"]:
         return jnp.concatenate([self.base.to_search(), jnp.log(self.c)[None]])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(base=self.base.from_search(theta[:-1]), c=jnp.exp(theta[-1]))
 
     @property
@@ -157,7 +167,7 @@ class ZeroInflated(Difficulty):
         base = self.base.points(reach, refinement)
         one = jnp.ones_like(base.log_p[:1])
         return Points(
-            jnp.concatenate([base.log_p, _NEVER * one]),
+            jnp.concatenate([base.log_p, NEVER * one]),
             jnp.concatenate([base.log_q, 0 * one]),
             jnp.concatenate([base.log_weight + jnp.log1p(-self.pi0), jnp.log(self.pi0) * one]),
         )
@@ -165,7 +175,7 @@ class ZeroInflated(Difficulty):
     def to_search(self) -> Float[Array, " D"]:
         return jnp.concatenate([self.base.to_search(), jnp.asarray(self.pi0)[None]])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(base=self.base.from_search(theta[:-1]), pi0=theta[-1])
 
     @property
@@ -277,13 +287,13 @@ class Mixture(Difficulty):
         logits = jnp.log(self.weights[1:]) - jnp.log(self.weights[0])
         return jnp.concatenate([*(part.to_search() for part in self.components), logits])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
-        cuts = np.cumsum([len(part.box.names) for part in self.components])
-        *thetas, logits = jnp.split(theta, cuts)
+    def from_search(self, theta: Search) -> Self:
+        cuts = np.cumsum([0, *(len(part.box.names) for part in self.components)])
         components = tuple(
-            part.from_search(each) for part, each in zip(self.components, thetas, strict=True)
+            part.from_search(theta[low:high])
+            for part, (low, high) in zip(self.components, itertools.pairwise(cuts), strict=True)
         )
-        weights = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits[:1]), logits]))
+        weights = jax.nn.softmax(jnp.stack([jnp.zeros_like(theta[0]), *theta[cuts[-1] :]]))
         return type(self)(components=components, weights=weights)
 
     @property

@@ -15,12 +15,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Summary, Tail
+from lmpower.difficulty.base import (
+    NEVER,
+    Box,
+    Difficulty,
+    Parameter,
+    Points,
+    Search,
+    Summary,
+    Tail,
+)
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
-
-# log 0 for a point at p = 0, finite so that 0 * log 0 = 0
-_NEVER = -1e30
 
 
 @jax.tree_util.register_dataclass
@@ -37,8 +43,8 @@ class Discrete(Difficulty):
 
     @property
     def _cloud(self) -> Points:
-        log_p = jnp.where(self.p > 0, jnp.log(jnp.where(self.p > 0, self.p, 1.0)), _NEVER)
-        log_q = jnp.where(self.p < 1, jnp.log1p(-jnp.where(self.p < 1, self.p, 0.0)), _NEVER)
+        log_p = jnp.where(self.p > 0, jnp.log(jnp.where(self.p > 0, self.p, 1.0)), NEVER)
+        log_q = jnp.where(self.p < 1, jnp.log1p(-jnp.where(self.p < 1, self.p, 0.0)), NEVER)
         return Points(log_p, log_q, jnp.log(self.weights))
 
     @float64_on_host
@@ -83,10 +89,10 @@ class Discrete(Difficulty):
         logits = jnp.log(self.weights[1:]) - jnp.log(self.weights[0])
         return jnp.concatenate([jnp.log(self.p) - jnp.log1p(-self.p), logits])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
-        size = (theta.shape[0] + 1) // 2
-        weights = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(theta[:1]), theta[size:]]))
-        return type(self)(p=jax.nn.sigmoid(theta[:size]), weights=weights)
+    def from_search(self, theta: Search) -> Self:
+        size = (len(theta) + 1) // 2
+        weights = jax.nn.softmax(jnp.stack([jnp.zeros_like(theta[0]), *theta[size:]]))
+        return type(self)(p=jax.nn.sigmoid(jnp.stack([*theta[:size]])), weights=weights)
 
     @property
     def box(self) -> Box:

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Summary, Tail
+from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
-from lmpower.integrals import log1mexp
+from lmpower.integrals import log1mexp, log_beta
 from lmpower.precision import float64_on_host
 
 
@@ -71,9 +71,17 @@ class Kumaraswamy(PowerTail):
             floor=jnp.zeros_like(self.alpha),
         )
 
-    def starts(self, summary: Summary) -> Float[Array, "S D"]:
-        alpha, _ = summary.beta_moments()
-        alphas = jnp.stack([alpha, 0.3 * alpha])
-        # the mean is beta B(1 + 1/alpha, beta) -> Gamma(1 + 1/alpha) beta^(-1/alpha) for large beta
-        log_betas = alphas * (jax.lax.lgamma(1 + 1 / alphas) - jnp.log(summary.mean))
-        return jnp.stack([jnp.log(alphas), jnp.clip(log_betas, -2.0, 12.0)], axis=-1)
+    def beta_of_mean(self, alpha: Array, mean: Array) -> Array:
+        """beta B(1 + 1/alpha, beta) = mean, by Newton's method in log beta.
+
+        log mean is concave in log beta, and tends to log Gamma(1 + 1/alpha) - log(beta)/alpha from
+        below: from that line's solution Newton's steps go down to the root without overshooting.
+        """
+        r = 1 / alpha
+        log_beta_shape = alpha * (jax.lax.lgamma(1 + r) - jnp.log(mean))
+        for _ in range(5):
+            beta = jnp.exp(log_beta_shape)
+            excess = log_beta_shape + log_beta(1 + r, beta) - jnp.log(mean)
+            slope = 1 + beta * (jax.lax.digamma(beta) - jax.lax.digamma(1 + r + beta))
+            log_beta_shape -= excess / slope
+        return jnp.exp(log_beta_shape)

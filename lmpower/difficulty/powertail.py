@@ -6,13 +6,17 @@ Both densities run as x^(alpha-1) near 0, which makes ``alpha`` the tail exponen
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from typing import Self
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Parameter, in_box
+from lmpower.difficulty.base import Box, Continuous, Parameter, Search, Summary, in_box
+
+# Tail exponents to start a fit from.
+_ALPHAS = (0.05, 0.2, 0.6, 2.5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +30,20 @@ class PowerTail(Continuous):
     def stiffness(self) -> Float[Array, ""]:
         return self.alpha + self.beta
 
+    @abc.abstractmethod
+    def beta_of_mean(self, alpha: Array, mean: Array) -> Array:
+        """The beta with which the law has this mean."""
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]:
+        # a heavy tail and lighter ones, all with the mean that was seen
+        alphas = jnp.asarray(_ALPHAS, jnp.result_type(summary.mean))
+        betas = jnp.clip(self.beta_of_mean(alphas, summary.mean), 1e-2, 1e5)
+        return jnp.log(jnp.stack([alphas, betas], axis=-1))
+
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(self.alpha), jnp.log(self.beta)])
 
-    def from_search(self, theta: Float[Array, " D"]) -> Self:
+    def from_search(self, theta: Search) -> Self:
         return type(self)(alpha=jnp.exp(theta[0]), beta=jnp.exp(theta[1]))
 
     @property
