@@ -277,13 +277,17 @@ class Reach(NamedTuple):
 
     @classmethod
     def holding(cls, successes: float, failures: float) -> Self:
-        """The next of 100, 1000, ... successes and of 10, 20, 50, 100, ... failures.
+        """The next of 100, 10^4, 10^6, ... successes and of 100, 1000, 10^4, ... failures.
 
-        Few grids, and few compiled programs, then serve all counts.
+        Few grids, and few compiled programs, then serve all counts; a power of 100 for the successes,
+        because the number of nodes grows with the lesser of the two.
         """
-        decade = 10 ** math.floor(math.log10(max(failures, 10)))
-        most_f = next(int(x * decade) for x in (1, 2, 5, 10) if x * decade >= failures)
-        return cls(10 ** max(math.ceil(math.log10(max(successes, 1))), 2), most_f)
+        return cls(_power_above(100, successes), max(_power_above(10, failures), 100))
+
+
+def _power_above(base: int, count: float) -> int:
+    """The least of base, base^2, ... that is not below ``count``."""
+    return int(base ** max(math.ceil(math.log(max(count, 1)) / math.log(base) - 1e-9), 1))
 
 
 @functools.cache

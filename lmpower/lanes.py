@@ -32,16 +32,16 @@ FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
 GRID_TOLERANCE = 1e-7
 _STEPS_AT_A_TIME = 6
-# A round that gains less than this, after as many steps, is an arrival on a flat ridge. As many steps
-# are also enough to find out whether the ground is smooth.
+# A round that gains less than this, after more steps than that, is an arrival on a flat ridge. As many
+# steps are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
 MOST_STEPS = 120
 # Fewer datasets than this are not worth a coarse first run, nor making room for one another.
 _ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
-# Chunks hold 1, 16, 256, ... lanes; rows are taken as many at a time, in a lane that runs alone and in
-# others.
+# Chunks hold 16, 256, ... lanes, or 1 of a few; rows are taken as many at a time, in a lane that runs
+# alone and in others.
 _GROWTH = 16
 _ROWS_ALONE, _ROWS = 128, 8
 # Bytes of R x J kernels held at once by one chunk: a core's cache; an accelerator wants as much in flight
@@ -69,8 +69,8 @@ class Lanes:
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
         refinement = FINE if self.alone else COARSE
-        first = functools.partial(set_out, starts=starts, steps=_STEPS_AT_A_TIME)
-        found = self.chunked(first, refinement=refinement)
+        steps = _PATIENCE if self.alone else _STEPS_AT_A_TIME
+        found = self.chunked(set_out, refinement=refinement, starts=starts, steps=steps)
         size, kept = found.status.shape
         flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), found)
         each = self.only(np.repeat(np.arange(size), kept))
@@ -82,23 +82,32 @@ class Lanes:
             close = found.value[:, j] > found.value[:, 0] - _TOO_CLOSE
             apart = np.max(np.abs(found.theta[:, j] - found.theta[:, 0]), axis=-1) > _SAME_PLACE
             rivals = np.flatnonzero(close & apart)
-            if rivals.size:
-                other, at = self.only(rivals).finish(_taken(_lane(found, j), rivals), refinement)
-                higher = at > value[rivals]
-                winners = jax.tree.map(lambda leaf, i=higher: leaf[i], (other, at))
-                _overwrite((top, value), rivals[higher], winners)
+            if not rivals.size:
+                continue
+            other, at = self.only(rivals).on_fine_ground(_taken(_lane(found, j), rivals), refinement)
+            higher = at > value[rivals]
+            if np.any(higher):
+                rivals, other = rivals[higher], _taken(other, higher)
+                _overwrite((top, value), rivals, self.only(rivals).finish(other, FINE))
         return top, value
 
-    def finish(self, state: Ascent, refinement: float = COARSE) -> tuple[Any, np.ndarray]:
-        """The maximum near ``state`` on a grid fine enough for each lane, and its value on a finer.
+    def on_fine_ground(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
+        """Some steps further from ``state`` on the fine grid, and the value there on a finer.
 
-        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
         ``refinement`` is of the grid that the state stands on.
         """
         if refinement != FINE:
             state = begin(_inside(state.theta, self.template.box))
         state = self.climbed(state, FINE, _PATIENCE)
-        value = self.height_at(state.theta, CHECK * FINE)
+        return state, self.height_at(state.theta, CHECK * FINE)
+
+    def finish(self, state: Any, refinement: float = COARSE) -> tuple[Any, np.ndarray]:
+        """The maximum near ``state`` on a grid fine enough for each lane, and its value on a finer.
+
+        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
+        ``refinement`` is of the grid that the state stands on.
+        """
+        state, value = self.on_fine_ground(state, refinement)
         refinement, waiting = FINE, np.arange(value.size)
         while waiting.size:
             last = 2 * refinement > FINEST
@@ -106,8 +115,7 @@ class Lanes:
             smooth = (np.abs(here.value - value[waiting]) <= GRID_TOLERANCE) | last
             onward = np.flatnonzero(smooth & (here.status == RUNNING))
             if onward.size:
-                further = part.only(onward).climbed(_taken(here, onward), refinement, MOST_STEPS)
-                at = part.only(onward).height_at(further.theta, CHECK * refinement)
+                further, at = part.only(onward).the_long_way(_taken(here, onward), refinement)
                 _overwrite((state, value), waiting[onward], (further, at))
             uneven = np.abs(state.value[waiting] - value[waiting]) > GRID_TOLERANCE
             waiting = waiting[uneven] if not last else waiting[:0]
@@ -119,6 +127,18 @@ class Lanes:
                 _overwrite((state, value), waiting, (higher, at))
         return state, value
 
+    def the_long_way(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
+        """For those who climb long: the maximum on this grid, and its value on a finer.
+
+        A ridge that long leads to a corner of the family, where some other start may lie; so all starts
+        are looked at once more, on a grid on which they can be told apart.
+        """
+        again = _lane(self.chunked(set_out, refinement=refinement, starts=1, steps=_PATIENCE), 0)
+        higher = np.flatnonzero(again.value > state.value)
+        _overwrite(state, higher, _taken(again, higher))
+        state = self.climbed(state, refinement, MOST_STEPS)
+        return state, self.height_at(state.theta, CHECK * refinement)
+
     def climbed(self, states: Ascent, refinement: float, most_steps: int) -> Any:
         """Every lane further up its own surface, until it arrives or has made so many steps."""
         states = jax.tree.map(np.array, states)
@@ -128,7 +148,7 @@ class Lanes:
             lower, upper = (np.broadcast_to(bound, part.theta.shape) for bound in box[:2])
             moved = self.only(running).climb(part, lower, upper, _STEPS_AT_A_TIME, refinement)
             with np.errstate(invalid="ignore"):
-                idle = (moved.value - part.value < _NOTHING) & (moved.steps >= _PATIENCE)
+                idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
             _overwrite(states, running, moved._replace(status=status))
         return states
@@ -149,13 +169,13 @@ class Lanes:
         """The penalised log-likelihood."""
         return cast(np.ndarray, self.chunked(height, theta, refinement=refinement))
 
-    def chunked(self, run: Any, *args: Any, refinement: float = FINE) -> Any:
-        """``run(template, prior, rows, count, *args, grid=..)`` over chunks of lanes of like size.
+    def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: int) -> Any:
+        """``run(template, prior, rows, count, *args, grid=.., ..)`` over chunks of lanes of like size.
 
         Every chunk is padded to a size from a short list, so few programs are ever compiled, and the
         points on which a lane is put do not depend on who runs beside it.
         """
-        width = _round_up_to_power(self.rows.weight.shape[-1])
+        width = 32 * 4 ** max(math.ceil(math.log(self.rows.weight.shape[-1] / 32, 4)), 0)
 
         def job(chunk: _Chunk) -> tuple[np.ndarray, Any]:
             full = np.resize(chunk.lanes, chunk.size)
@@ -164,10 +184,13 @@ class Lanes:
             grid = Grid(chunk.reach, refinement, block if block < width else None)
             count = np.int32(-(-chunk.used // block))
             with jax.enable_x64(True):
-                result = run(self.template, self.prior, rows, count, *_taken(args, full), grid=grid)
+                args_here = _taken(args, full)
+                result = run(self.template, self.prior, rows, count, *args_here, grid=grid, **options)
                 return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
         chunks = list(self._chunks(refinement))
+        kind = (run, jax.tree.structure(self.template), refinement, width, *options.values())
+        _make_room({(*kind, chunk.reach, chunk.size) for chunk in chunks})
         if len(chunks) == 1:
             done = [job(chunks[0])]
         else:
@@ -190,12 +213,27 @@ class Lanes:
             index = index[np.argsort(used[index], kind="stable")]
             bytes_a_lane = 8 * _ROWS * shared_grid(reach, refinement)[0].size
             fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
-            size = _GROWTH ** int(math.log(fitting, _GROWTH))
+            size = 1 if self.alone else _GROWTH ** max(int(math.log(fitting, _GROWTH)), 1)
             while index.size:
-                while size > 1 and 4 * index.size <= size:
+                while size > _GROWTH and 4 * index.size <= size:
                     size //= _GROWTH
                 yield _Chunk(reach, index[:size], size, int(used[index[:size]].max()))
                 index = index[size:]
+
+
+# Programs compiled and kept. XLA's CPU programs take some 400 pieces of mapped memory each, of which Linux
+# lets a process have 65530.
+_programs: set[Any] = set()
+_MOST_PROGRAMS = 100
+
+
+def _make_room(wanted: set[Any]) -> None:
+    """Forget all compiled programs before there are too many."""
+    if len(_programs | wanted) > _MOST_PROGRAMS:
+        for program in (set_out, climb, height):
+            program.clear_cache()
+        _programs.clear()
+    _programs.update(wanted)
 
 
 class _Chunk(NamedTuple):
@@ -208,11 +246,6 @@ class _Chunk(NamedTuple):
 
 
 _PADDING = Rows(cast(Any, 0.0), cast(Any, 1.0), cast(Any, 0.0))
-
-
-def _round_up_to_power(rows: int) -> int:
-    """8, 16, 32, ...: few shapes, few programs."""
-    return int(8 << max(math.ceil(math.log2(rows / 8)), 0))
 
 
 def _widened(width: int, leaf: np.ndarray, padding: float) -> np.ndarray:

@@ -66,7 +66,7 @@ def surface_of(
     return surface
 
 
-@functools.partial(jax.jit, static_argnames=("grid", "starts", "steps"))
+@functools.partial(jax.jit, static_argnames=("grid", "starts"))
 def set_out(
     template: Difficulty, prior: Array, rows: Rows, count: Array, *, grid: Grid, starts: int, steps: int
 ) -> Ascent:
