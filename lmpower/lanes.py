@@ -150,7 +150,7 @@ class Lanes:
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
-            _overwrite(states, running, moved._replace(status=status))
+            _overwrite(states, running, moved._replace(status=cast(Any, status)))
         return states
 
     def climb(
@@ -230,7 +230,7 @@ _MOST_PROGRAMS = 100
 def _make_room(wanted: set[Any]) -> None:
     """Forget all compiled programs before there are too many."""
     if len(_programs | wanted) > _MOST_PROGRAMS:
-        for program in (set_out, climb, height):
+        for program in {kind[0] for kind in _programs}:
             program.clear_cache()
         _programs.clear()
     _programs.update(wanted)

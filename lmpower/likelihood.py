@@ -51,14 +51,14 @@ class Expansion(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Take ``size`` rows at a time, and of the blocks only the first ``count``: the rest is padding.
+    """Take ``size`` rows at a time, and of the blocks only the first ``used``: the rest is padding.
 
     What is held at once then depends neither on how many rows there are, nor the time on how many
     pad them; R must be a multiple of ``size``.
     """
 
     size: int
-    count: Int[Array, ""]
+    used: Int[Array, ""]
 
 
 def log_moments_on_points(
@@ -118,11 +118,13 @@ def expand(
     K_ij with the nu_j' that are not zero, and of W_ab = sum_i weight_i phi_ia phi_ib P_ij.
     """
     size = theta.shape[0]
-    nu, slope, bend = _two_derivatives(lambda t: template.from_search(t).points(reach, refinement), theta)
+    points, slope, bend = _two_derivatives(
+        lambda t: template.from_search(t).points(reach, refinement), theta
+    )
     moving = sorted(slope)
     pairs = sorted({tuple(sorted((a, b))) for a, _ in moving for b in (2, *(b for b, _ in moving))})
-    features = jnp.stack([jnp.ones_like(nu[0]), *(slope[each] for each in moving)], axis=-1)
-    nu, features = _finished((jnp.stack(nu), features))
+    features = jnp.stack([jnp.ones_like(points[0]), *(slope[each] for each in moving)], axis=-1)
+    nu, features = _finished((jnp.stack(points), features))
 
     def some(rows: Rows) -> tuple[Array, ...]:
         weight = jnp.asarray(rows.weight)
@@ -150,7 +152,7 @@ def expand(
             for (a, one), (b, other) in itertools.product(moving, moving)
             if (one, other) == (d, e)
         )
-        return bent + sum(crossed) + jnp.zeros_like(nu[0])
+        return bent + sum(crossed) + jnp.zeros_like(points[0])
 
     upper = [(d, e) for d in range(size) for e in range(d, size)]
     # a product with ones, because XLA adds up a plain sum's terms one by one
@@ -170,7 +172,7 @@ def _over(some: Callable[[Rows], Any], rows: Rows, blocks: Blocks | None) -> Any
 
     shapes = jax.eval_shape(lambda: some(jax.tree.map(lambda leaf: leaf[0], cut)))
     zero = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.fori_loop(0, blocks.count, add, zero)
+    return jax.lax.fori_loop(0, blocks.used, add, zero)
 
 
 def _phi(rows: Rows) -> tuple[Array, Array, Array]:
@@ -220,7 +222,8 @@ def _two_derivatives(
         return cloud(t)
 
     moves = _moves(at, t)
-    slope, bend = {}, {}
+    slope: dict[tuple[int, int], Array] = {}
+    bend: dict[tuple[int, int, int], Array] = {}
     for d in range(size):
         first = along(at, d)
         slope |= {(a, d): part for a, part in enumerate(first(*t)) if d in moves[a]}

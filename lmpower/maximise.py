@@ -16,7 +16,7 @@ All is elementwise arithmetic on small unrolled matrices, so thousands of lanes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,8 +47,8 @@ class Ascent(NamedTuple):
     status: Int[Array, ""]
 
 
-def begin(theta: Float[Array, "*B D"]) -> Ascent:
-    """About to look at ``theta``: the first step expands the surface there and moves no further."""
+def begin(theta: Any) -> Ascent:
+    """About to look at ``theta`` [*B, D]: the first step expands the surface there and moves nowhere."""
     xp = theta.__array_namespace__()  # NumPy on the host, JAX in a program
     batch, size = theta.shape[:-1], theta.shape[-1]
     return Ascent(

@@ -363,15 +363,15 @@ class Continuous(Difficulty):
         share = jnp.maximum(jax.nn.sigmoid(-above) - math.exp(-_BEYOND), _LEAST) / -math.expm1(-_BEYOND)
         at_low, at_high = below - jax.nn.softplus(below), above + jnp.log(share)
         beyond_low, beyond_high = below - jax.nn.softplus(-below), above + jnp.log1p(-share)
-        log_weight = jnp.asarray(log_weight, dtype)
-        log_weight = log_weight.at[0].set(jnp.logaddexp(log_weight[0], at_low))
-        log_weight = log_weight.at[-1].set(jnp.logaddexp(log_weight[-1], at_high))
+        spacing = jnp.asarray(log_weight, dtype)
+        spacing = spacing.at[0].set(jnp.logaddexp(spacing[0], at_low))
+        spacing = spacing.at[-1].set(jnp.logaddexp(spacing[-1], at_high))
         # the density at either end, times what lies beyond it
-        log_weight = jnp.concatenate([beyond_low[None], log_weight, beyond_high[None]])
-        log_weight += self.log_density(*(jnp.asarray(_doubled(part), dtype) for part in (log_x, log_y)))
+        mass = jnp.concatenate([beyond_low[None], spacing, beyond_high[None]])
+        mass += self.log_density(*(jnp.asarray(_doubled(part), dtype) for part in (log_x, log_y)))
         log_x = np.concatenate([[NEVER], log_x, [np.log1p(-np.exp(beyond))]])
         log_y = np.concatenate([[0.0], log_y, [beyond]])
-        return Points(*self.log_pq(jnp.asarray(log_x, dtype), jnp.asarray(log_y, dtype)), log_weight)
+        return Points(*self.log_pq(jnp.asarray(log_x, dtype), jnp.asarray(log_y, dtype)), mass)
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
