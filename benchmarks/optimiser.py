@@ -19,9 +19,9 @@ import optax
 
 from lmpower.counts import Rows
 from lmpower.difficulty.named import family_named
-from lmpower.lanes import reach_of
-from lmpower.likelihood import expand, log_moments_on_points
+from lmpower.likelihood import expand, value_on_points
 from lmpower.maximise import ascend, begin
+from lmpower.surface import reach_of
 
 
 def rows(seed: int) -> Rows:
@@ -50,7 +50,7 @@ def main() -> None:
 
         def loss(theta: Any) -> Any:
             law = template.from_search(jnp.clip(theta, lower, upper))
-            return -jnp.sum(given.weight * log_moments_on_points(law, given, reach))
+            return -value_on_points(law, given, reach)
 
         solver = optax.lbfgs()
 

@@ -21,9 +21,9 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from numpyro.distributions import BinomialProbs, Distribution, constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
-from lmpower.difficulty.base import Continuous
 from lmpower.difficulty.beta import Beta
 from lmpower.difficulty.compose import Scaled
+from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
 from lmpower.integrals import log_beta, log_rising
 

@@ -221,7 +221,7 @@ def _two_derivatives(
     def at(*t: Array) -> Points:
         return cloud(t)
 
-    moves = _moves(at, t)
+    moves = moved_by(at, t)
     slope: dict[tuple[int, int], Array] = {}
     bend: dict[tuple[int, int, int], Array] = {}
     for d in range(size):
@@ -235,7 +235,7 @@ def _two_derivatives(
     return at(*t), slope, bend
 
 
-def _moves(function: Callable[..., Points], args: Sequence[Array]) -> list[set[int]]:
+def moved_by(function: Callable[..., Points], args: Sequence[Array]) -> list[set[int]]:
     """For each part of nu, which arguments it may depend on: read off its program."""
     program = jax.make_jaxpr(function)(*args).jaxpr
     reached: dict[Any, set[int]] = {variable: {d} for d, variable in enumerate(program.invars)}

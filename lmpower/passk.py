@@ -41,9 +41,9 @@ class PassAtK:
     _row_of_problem: Int64[np.ndarray, " P"] = field(repr=False)
 
     @property
-    def per_problem(self) -> Float64[np.ndarray, "K P"]:
+    def per_problem(self) -> Float64[np.ndarray, "P K"]:
         """The estimate of each problem, in the order of the counts."""
-        return np.asarray(self._per_row[:, self._row_of_problem])
+        return np.asarray(self._per_row.T[self._row_of_problem])
 
     @property
     def log_estimate(self) -> Float64[np.ndarray, " K"]:

@@ -27,12 +27,18 @@ def float64_on_host(method: F) -> F:
     compiled = jax.jit(method)
 
     @functools.wraps(method)
-    def wrapper(*args: Any) -> Any:
-        if holds_jax_arrays(*args):
-            return method(*args)
-        args = tuple(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg for arg in args)
+    def wrapper(*args: Any, **named: Any) -> Any:
+        if holds_jax_arrays(args, named):
+            return method(*args, **named)
         with jax.enable_x64(True):
-            plain = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float64), args)
-            return jax.tree.map(np.asarray, compiled(*plain))
+            plain = [_plain(arg) for arg in args]
+            plain_named = {name: _plain(arg) for name, arg in named.items()}
+            return jax.tree.map(np.asarray, compiled(*plain, **plain_named))
 
     return wrapper  # type: ignore[return-value]  # same call signature, by construction
+
+
+def _plain(arg: Any) -> Any:
+    """An argument with NumPy leaves; a list or tuple of numbers is one array."""
+    arg = np.asarray(arg) if type(arg) in (list, tuple) else arg
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float64), arg)

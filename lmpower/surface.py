@@ -153,11 +153,9 @@ def summarise(rows: Rows) -> Summary:
     n, weight = rows.attempts, rows.weight
     problems = jnp.sum(weight)
     rate = jnp.where(weight > 0, rows.successes / n, 0.0)
-    pairs = rows.successes * jnp.maximum(rows.successes - 1, 0) / (n * jnp.maximum(n - 1, 1))
     least = 0.3 / jnp.sum(weight * n)
     return Summary(
         mean=jnp.clip(jnp.sum(weight * rate) / problems, least, 1 - 1e-6),
-        square=jnp.clip(jnp.sum(weight * pairs) / problems, least**2, 1 - 1e-6),
         largest=jnp.clip(jnp.max(rate), least, 1.0),
         unsolved=jnp.sum(jnp.where(rows.successes == 0, weight, 0.0)) / problems,
     )

@@ -11,8 +11,18 @@ from scipy import stats
 
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty import Beta, Kumaraswamy, Scaled, ZeroInflated
-from lmpower.lanes import reach_of
-from lmpower.likelihood import binned_log_likelihood, expand, log_likelihood, log_moments_on_points
+from lmpower.difficulty.named import family_named
+from lmpower.likelihood import (
+    Blocks,
+    binned_log_likelihood,
+    expand,
+    log_likelihood,
+    log_moments_on_points,
+    moved_by,
+    scores_on_points,
+    value_on_points,
+)
+from lmpower.surface import reach_of
 
 F = np.float64
 ATTEMPTS = np.array([50] * 12 + [80, 20, 7, 100])
@@ -67,13 +77,14 @@ def test_expand_is_the_log_likelihood_and_its_derivatives(family):
                 return first, (value, first)
 
             bend, (value, first) = jax.jacfwd(slope, has_aux=True)(t)
-            return expand(template, t, rows, REACH, 1.5), value, first, bend
+            scores = scores_on_points(template, t, rows, REACH, 1.5)
+            return expand(template, t, rows, REACH, 1.5), scores, value, first, bend
 
-        ours, value, gradient, hessian = jax.tree.map(np.asarray, both(theta))
+        ours, scores, value, gradient, hessian = jax.tree.map(np.asarray, both(theta))
     np.testing.assert_allclose(ours.value, value, rtol=1e-9)
-    np.testing.assert_allclose(ours.gradient, gradient, atol=1e-7 * np.max(np.abs(gradient)))
-    np.testing.assert_allclose(ours.hessian, hessian, atol=1e-6 * np.max(np.abs(hessian)))
-    np.testing.assert_allclose(ROWS.weight @ ours.scores, ours.gradient, rtol=1e-12)
+    np.testing.assert_allclose(ours.gradient, gradient, atol=1e-8 * np.max(np.abs(gradient)))
+    np.testing.assert_allclose(ours.hessian, hessian, atol=1e-7 * np.max(np.abs(hessian)))
+    np.testing.assert_allclose(ROWS.weight @ scores, ours.gradient, rtol=1e-11)
     np.testing.assert_array_equal(ours.hessian, ours.hessian.T)
 
 
@@ -104,6 +115,56 @@ def test_moments_on_points_are_the_moments():
         ours = jax.jit(lambda d, r: log_moments_on_points(d, r, REACH, 1.5))(there, rows)
         ours = np.asarray(ours)
     np.testing.assert_allclose(ours, law.log_moment(ROWS.successes, ROWS.failures), atol=1e-9)
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_blocks_of_rows_add_up(family):
+    law, padded = LAWS[family], jax.tree.map(lambda leaf: leaf[0], stack_rows([ROWS], multiple=64))
+    used = -(-ROWS.weight.size // 8)
+    with jax.enable_x64(True):
+        theta = jax.tree.map(jnp.asarray, law).to_search()
+        whole = jax.jit(lambda t, rows: expand(law, t, rows, REACH, 1.5))(theta, ROWS)
+        blocks = jax.jit(lambda t, rows, n: expand(law, t, rows, REACH, 1.5, Blocks(8, n)))
+        value = jax.jit(lambda rows, n: value_on_points(law, rows, REACH, 1.5, Blocks(8, n)))
+        for name, one, all_of_it in zip(whole._fields, blocks(theta, padded, used), whole, strict=True):
+            np.testing.assert_allclose(one, all_of_it, rtol=1e-11, err_msg=name)
+        np.testing.assert_allclose(value(padded, used), whole.value, rtol=1e-13)
+        # blocks that are not used cost nothing, and count for nothing
+        np.testing.assert_array_equal(value(padded, used), value(padded, 8))
+
+
+FAMILIES = ("beta", "scaled-kumaraswamy", "zero-inflated-scaled-beta", "uniform", "discrete-3")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_moves_the_points_is_told_from_what_does_not(name):
+    template = family_named(name)
+    size = len(template.box.names)
+
+    def cloud(*t):
+        return template.from_search(t).points(REACH)
+
+    theta = [jnp.asarray(0.1 * d - 0.6) for d in range(size)]
+    moves = moved_by(cloud, theta)
+    slopes = jax.jacfwd(cloud, argnums=tuple(range(size)))(*theta)
+    for part, told in zip(slopes, moves, strict=True):
+        assert {d for d in range(size) if np.any(np.asarray(part[d]) != 0)} <= told
+
+
+def test_only_c_moves_the_points_of_a_scaled_law():
+    template = family_named("scaled-kumaraswamy")
+    theta = [jnp.zeros(())] * 3
+    assert moved_by(lambda *t: template.from_search(t).points(REACH), theta) == [{2}, {2}, {0, 1}]
+
+
+@pytest.mark.parametrize("family", LAWS)
+def test_a_compiled_cloud_is_the_cloud(family):
+    """Guards against a constant of a compiled program that is written to after it was traced."""
+    law = LAWS[family]
+    with jax.enable_x64(True):
+        compiled, bare = jax.jit(lambda d: d.points(REACH))(law), law.points(REACH)
+    for ours, theirs in zip(compiled, bare, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-12)
 
 
 EDGES = np.concatenate([[0.0], np.logspace(-2, 0, 11)])

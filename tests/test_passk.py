@@ -110,8 +110,8 @@ def test_mean_and_standard_error_over_problems(drawn: tuple[int, list[int], int]
     n, successes, k = drawn
     result = pass_at_k(Counts([n] * len(successes), successes), [k, 1])
     each = [exact_pass(n, s, k) for s in successes]
-    np.testing.assert_allclose(result.per_problem[0], np.array(each, float), rtol=1e-13, atol=1e-16)
-    assert result.per_problem.shape == (2, len(successes))
+    np.testing.assert_allclose(result.per_problem[:, 0], np.array(each, float), rtol=1e-13, atol=1e-16)
+    assert result.per_problem.shape == (len(successes), 2)
     mean = sum(each) / len(each)
     assert result.estimate[0] == pytest.approx(float(mean), rel=1e-13, abs=1e-16)
     variance = sum((e - mean) ** 2 for e in each) / (len(each) - 1) / len(each)
@@ -144,7 +144,7 @@ def test_unequal_attempts_and_labels() -> None:
     result = pass_at_k(counts, [1, 10])
     assert result.k.tolist() == [1, 10]
     assert result.problems == 3
-    exact = [[float(exact_pass(n, s, k)) for n, s in ((10, 1), (20, 5), (10, 0))] for k in (1, 10)]
+    exact = [[float(exact_pass(n, s, k)) for k in (1, 10)] for n, s in ((10, 1), (20, 5), (10, 0))]
     np.testing.assert_allclose(result.per_problem, exact, rtol=1e-14)
 
 

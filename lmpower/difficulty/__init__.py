@@ -6,10 +6,11 @@
 * ``Discrete``: finitely many kinds of problem.
 """
 
-from lmpower.difficulty.base import Continuous, Difficulty, Points, Tail
+from lmpower.difficulty.base import Difficulty, Points, Tail
 from lmpower.difficulty.beta import Beta
 from lmpower.difficulty.bounded import ContinuousBernoulli, Reciprocal, Uniform
 from lmpower.difficulty.compose import Mixture, Scaled, ZeroInflated
+from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
 

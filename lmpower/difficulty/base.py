@@ -7,10 +7,9 @@ One integral is all that anything else asks of it:
 The likelihood of s successes in n attempts is log C(n, s) + log_moment(s, n-s); pass@k is
 -expm1(log_moment(0, k)); the power law of pass@k is log_moment(0, k) as k grows, fixed by F near 0.
 
-A family gives its law as a density over the log-odds w = logit x of x = p/c, and the mass beyond
-either far end (``Continuous``); all the rest is shared. A difficulty is a JAX pytree whose leaves
-are its parameters: a batch of difficulties (posterior draws, bootstrap replicates, datasets) is the
-same pytree with a leading axis, to be mapped over by ``jax.vmap``.
+A law with a density needs to give that alone (``continuous.py``). A difficulty is a JAX pytree whose
+leaves are its parameters: a batch of difficulties (posterior draws, bootstrap replicates, datasets) is
+the same pytree with a leading axis, to be mapped over by ``jax.vmap``.
 """
 
 from __future__ import annotations
@@ -27,32 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.integrals import (
-    CLOSING_ABOVE,
-    CLOSING_BELOW,
-    DROP,
-    Reach,
-    find_window,
-    gauss_legendre,
-    log1mexp,
-    log_sides,
-    log_sum_exp,
-    shared_grid,
-    trapezoid,
-)
+from lmpower.integrals import Reach
 from lmpower.precision import float64_on_host
-
-# One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
-_SIDE_CLOSING = 12.0
-
 
 # log p of what is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf.
 NEVER = -1e30
-# Mass above a grid's last node lies at that node and this much further out in log-odds: far enough that
-# between the two every mean is found, near enough that 1/(1-p)^2 keeps its digits.
-_BEYOND = 6.0
-_LEAST = 1e-30
-
 # A law's parameter: a Python number, a NumPy or a JAX array; [B] in a batch. (Spelled Any because no
 # type of NumPy's or JAX's admits all of these in arithmetic.)
 Parameter: TypeAlias = Any
@@ -86,16 +64,8 @@ class Summary(NamedTuple):
     """What counts show at a glance: enough to start a fit from."""
 
     mean: Float[Array, ""]  # of s/n
-    square: Float[Array, ""]  # of s(s-1)/(n(n-1)), which estimates E[p^2]
     largest: Float[Array, ""]  # s/n
     unsolved: Float[Array, ""]  # share of problems
-
-    def beta_moments(self) -> tuple[Array, Array]:
-        """alpha and beta of the Beta law with this mean and square, kept within reason."""
-        spread = jnp.maximum(self.square - self.mean**2, 1e-3 * self.mean**2)
-        total = jnp.maximum(self.mean - self.square, 0.0) / spread
-        alpha = jnp.clip(self.mean * total, 0.03, 10.0)
-        return alpha, jnp.clip(alpha * (1 - self.mean) / self.mean, 0.1, 1e5)
 
 
 class Box(NamedTuple):
@@ -220,228 +190,3 @@ def _mapped(function: Callable[..., Any], batched: bool) -> Callable[..., Any]:
         return jax.vmap(function, in_axes=(0, *(None for _ in args)))(difficulty, *args)
 
     return jax.jit(each)
-
-
-def log_success(k: Array, log_p: Array, log_q: Array) -> Array:
-    """log [1 - (1-p)^k], which is log(k p) where k p is tiny, also where p itself underflows."""
-    faint = jnp.log(k) + log_p < -40.0
-    chance = -jnp.expm1(jnp.where(faint, -1.0, k * log_q))
-    return jnp.where(faint, jnp.log(k) + log_p, jnp.log(chance))
-
-
-def from_either_side(s: Array, f: Array, direct: Array, log_pass: Array) -> Array:
-    """log E[p^s (1-p)^f] from itself or, for s = 0 and a small pass@f, from log pass@f."""
-    rarely = log_pass < -0.7
-    almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
-    value = jnp.where((s == 0) & rarely, almost_all_fail, direct)
-    return jnp.where((s == 0) & (f == 0), 0.0, value)
-
-
-class Continuous(Difficulty):
-    """A law of p = c x whose x in (0, 1) has a density that decays exponentially in logit x."""
-
-    @property
-    def log_scale(self) -> Float[Array, ""]:
-        """log c, where p = c x; 0 unless scaled."""
-        return jnp.zeros_like(jax.tree.leaves(self)[0])
-
-    @property
-    @abc.abstractmethod
-    def stiffness(self) -> Float[Array, ""]:
-        """m such that the law's density in logit x is featureless where x m << 1 or (1-x) m << 1."""
-
-    @abc.abstractmethod
-    def log_density(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        """Log of the density of w = logit x, at the x given by log x and log y, y = 1 - x."""
-
-    @abc.abstractmethod
-    def log_reach_below(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        """log of (mass below x / density at x), needed far below every feature of the density."""
-
-    @abc.abstractmethod
-    def log_reach_above(self, log_x: Array, log_y: Array) -> Float[Array, ...]:
-        """log of (mass above x / density at x), needed far above every feature of the density."""
-
-    def log_pq(self, log_x: Array, log_y: Array) -> tuple[Array, Array]:
-        """log p and log(1-p) at p = c x; exact where p or 1-p is tiny."""
-        log_c = self.log_scale
-        log_p = log_c + log_x
-        p = jnp.exp(log_p)
-        small = p < 0.5
-        # 1 - c x = (1 - c) + c (1 - x), a sum of positive terms
-        complement = -jnp.expm1(log_c) + jnp.exp(log_c + log_y)
-        log_q = jnp.where(
-            small,
-            jnp.log1p(-jnp.where(small, p, 0.25)),
-            jnp.log(jnp.where(small, 0.5, complement)),
-        )
-        return log_p, log_q
-
-    @float64_on_host
-    def log_moment(self, successes: Array, failures: Array) -> Float[Array, ...]:
-        """log E_F[p^s (1-p)^f], elementwise.
-
-        For s = 0 and a small pass@f it is log1p(-E[1 - (1-p)^f]), so that its relative accuracy
-        survives; else the integral itself.
-        """
-        s, f = _floats(successes, failures)
-        bottom, top, saturated = self._closing_points(s, f)
-        # c^s is taken out: inside, its curvature would be a difference of squares of s
-        log_c = self.log_scale
-        direct = s * log_c + self._log_integral(
-            lambda log_p, log_q: s[..., None] * (log_p - log_c) + f[..., None] * log_q,
-            jnp.where(s == 0, bottom, -jnp.inf),
-            top,
-            jnp.minimum(f, 2.0),
-        )
-        tries = jnp.where(f == 0, 1.0, f)[..., None]
-        log_pass = self._log_integral(
-            lambda log_p, log_q: log_success(tries, log_p, log_q), jnp.full_like(f, -jnp.inf), saturated
-        )
-        return from_either_side(s, f, direct, log_pass)
-
-    @float64_on_host
-    def log_cdf(self, p: Array) -> Float[Array, ...]:
-        """log F(p) for p in [0, 1], from the smaller of the two sides of p."""
-        p = jnp.asarray(p)
-        x = jnp.clip(p / jnp.exp(self.log_scale), jnp.finfo(p.dtype).tiny, 1 - jnp.finfo(p.dtype).epsneg)
-        below, above = self._log_sides(jnp.log(x) - jnp.log1p(-x))
-        log_cdf = jnp.where(below < -0.7, below, log1mexp(jnp.minimum(above, -1e-300)))
-        return jnp.where(p <= 0, -jnp.inf, jnp.where(p >= jnp.exp(self.log_scale), 0.0, log_cdf))
-
-    def _log_sides(self, w: Array) -> tuple[Array, Array]:
-        """log P(logit x < w) and log P(logit x > w)."""
-        reach = jnp.log(1 + self.stiffness) + _SIDE_CLOSING
-        masses = []
-        for sign in (-1.0, 1.0):
-            # look along v = sign * w, so that the mass wanted always lies above v
-            far = jnp.maximum(reach, sign * w + 1.0)
-
-            def along(v: Array, sign: float = sign) -> Array:
-                return self.log_density(*log_sides(sign * v))
-
-            low, high = find_window(along, sign * w, far)
-            v, log_weight = gauss_legendre(low, high)
-            edge = log_sides(sign * high)
-            log_reach = self.log_reach_below if sign < 0 else self.log_reach_above
-            beyond = self.log_density(*edge) + log_reach(*edge)
-            beyond = jnp.where(high >= far, beyond, -jnp.inf)
-            inside = along(v) + log_weight
-            masses.append(log_sum_exp(jnp.concatenate([inside, beyond[..., None]], -1)))
-        return masses[0], masses[1]
-
-    @float64_on_host
-    def icdf(self, u: Array) -> Float[Array, ...]:
-        """F^-1(u) for u in [0, 1], by bisection in asinh of the log-odds of p/c."""
-        u = jnp.asarray(u)
-        reach = jnp.full_like(u, math.asinh(1e6))
-
-        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            middle = 0.5 * (ends[0] + ends[1])
-            below, above = self._log_sides(jnp.sinh(middle))
-            # the smaller side decides, so that u near 0 and near 1 are both resolved
-            left = jnp.where(below < -0.7, below < jnp.log(u), above > jnp.log1p(-u))
-            return jnp.where(left, middle, ends[0]), jnp.where(left, ends[1], middle)
-
-        low, high = jax.lax.fori_loop(0, 60, halve, (-reach, reach))
-        return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
-
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
-        """The law on the grid that resolves every kernel within ``reach``.
-
-        Beyond either end of the grid every kernel is a straight line, in x or in y = 1-x, so that the
-        mass there may sit on two places: the end itself and one beyond, with its mean where it is. Then
-        all places are fixed, and only the weights depend on the law's shape.
-        """
-        dtype = jnp.result_type(self.log_scale)
-        w, log_weight, log_x, log_y = shared_grid(reach, refinement)
-        beyond = -np.logaddexp(0, w[-1] + _BEYOND)
-        # a tail of local rate r = 1/reach, x^r, has its mean at r/(1+r) of the end: as much at the end
-        # below, where the other place is 0; a little less above, where it is not quite 1
-        below = self.log_reach_below(*(jnp.asarray(part[0], dtype) for part in (log_x, log_y)))
-        above = self.log_reach_above(*(jnp.asarray(part[-1], dtype) for part in (log_x, log_y)))
-        share = jnp.maximum(jax.nn.sigmoid(-above) - math.exp(-_BEYOND), _LEAST) / -math.expm1(-_BEYOND)
-        at_low, at_high = below - jax.nn.softplus(below), above + jnp.log(share)
-        beyond_low, beyond_high = below - jax.nn.softplus(-below), above + jnp.log1p(-share)
-        spacing = jnp.asarray(log_weight, dtype)
-        spacing = spacing.at[0].set(jnp.logaddexp(spacing[0], at_low))
-        spacing = spacing.at[-1].set(jnp.logaddexp(spacing[-1], at_high))
-        # the density at either end, times what lies beyond it
-        mass = jnp.concatenate([beyond_low[None], spacing, beyond_high[None]])
-        mass += self.log_density(*(jnp.asarray(_doubled(part), dtype) for part in (log_x, log_y)))
-        log_x = np.concatenate([[NEVER], log_x, [np.log1p(-np.exp(beyond))]])
-        log_y = np.concatenate([[0.0], log_y, [beyond]])
-        return Points(*self.log_pq(jnp.asarray(log_x, dtype), jnp.asarray(log_y, dtype)), mass)
-
-    def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
-        """Beyond which log-odds neither law nor kernel changes any more.
-
-        Below, and above for the kernel p^s (1-p)^f; above for the kernel 1 - (1-p)^f.
-        """
-        c, m = jnp.exp(self.log_scale), self.stiffness
-        bottom = -jnp.log(1 + m + f * c) - CLOSING_BELOW
-        # near x = 1 the kernel varies as exp(-(1-x) f c/(1-c)): for ever when c = 1, but then
-        # the integrand falls at a rate of at least f
-        sharpness = jnp.log(f * c + 1e-30) - jnp.log(-jnp.expm1(self.log_scale) + 1e-30)
-        top = jnp.log(1 + m + s + jnp.exp(jnp.minimum(sharpness, DROP))) + CLOSING_ABOVE
-        # (1-p)^f changes 1 - (1-p)^f by at most f c exp(-f c) (1-x), never more than (1-x)
-        saturated = jnp.broadcast_to(jnp.log(2 + m) + CLOSING_ABOVE, f.shape)
-        return jax.lax.stop_gradient((bottom, top, saturated))
-
-    def _log_integral(
-        self,
-        log_kernel: Callable[[Array, Array], Array],
-        bottom: Array,
-        top: Array,
-        tilt: Array | float = 0.0,
-    ) -> Array:
-        """log E_F[kernel]; bottom = -inf says that the kernel itself dies out towards p = 0.
-
-        Two derivatives of (1-p)^f in log c bring two factors 1/(1-p): the window is that of
-        kernel/(1-p)^tilt, so that it holds what they weigh as well.
-        """
-        bottom = jnp.broadcast_to(jnp.asarray(bottom, top.dtype), top.shape)
-
-        def log_f(w: Array) -> Array:
-            x_y = log_sides(w)
-            return log_kernel(*self.log_pq(*x_y)) + self.log_density(*x_y)
-
-        tilt = jnp.asarray(tilt)[..., None]
-
-        def tilted(w: Array) -> Array:
-            x_y = log_sides(w)
-            log_p, log_q = self.log_pq(*x_y)
-            return log_kernel(log_p, log_q) + self.log_density(*x_y) - tilt * log_q
-
-        low, high = find_window(tilted, jnp.maximum(bottom, -1e9), top)
-        # an end that lies where the integrand has died out needs no closing
-        open_ends = low <= bottom, high >= top
-        w, log_weight = trapezoid(low, high, *open_ends)
-        # (a place where every derivative is finite stands in for it)
-        low, high = jnp.where(open_ends[0], low, -40.0), jnp.where(open_ends[1], high, 40.0)
-        ends, log_reach = self._ends(low, high)
-        log_mass = self.log_density(*log_sides(jnp.stack([low, high], -1))) + log_reach
-        log_mass = jnp.where(jnp.stack(open_ends, -1), log_mass, -jnp.inf)
-        inside = log_f(w) + log_weight
-        outside = log_kernel(*self.log_pq(*log_sides(ends))) + log_mass
-        return log_sum_exp(jnp.concatenate([inside, outside], axis=-1))
-
-    def _ends(self, low: Array, high: Array) -> tuple[Array, Array]:
-        """One point at the mean of what lies beyond either end, and log(mass/density), [..., 2]."""
-        reach_low = self.log_reach_below(*log_sides(low))
-        reach_high = self.log_reach_above(*log_sides(high))
-        # a tail of local rate r = 1/reach, x^r, has its mean at x r/(1+r)
-        w = [low - jax.nn.softplus(reach_low), high + jax.nn.softplus(reach_high)]
-        return jnp.stack(w, -1), jnp.stack([reach_low, reach_high], -1)
-
-
-def _doubled(nodes: np.ndarray) -> np.ndarray:
-    """The nodes with the first and the last repeated."""
-    return np.concatenate([nodes[:1], nodes, nodes[-1:]])
-
-
-def _floats(*numbers: Array) -> tuple[Array, ...]:
-    numbers = tuple(jnp.asarray(x) for x in numbers)
-    dtype = jnp.result_type(*numbers)
-    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-    return tuple(jnp.broadcast_arrays(*(x.astype(dtype) for x in numbers)))

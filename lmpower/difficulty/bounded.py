@@ -16,19 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import (
-    Box,
-    Continuous,
-    Difficulty,
-    Parameter,
-    Points,
-    Search,
-    Summary,
-    Tail,
-    from_either_side,
-    in_box,
-    log_success,
-)
+from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Search, Summary, Tail, in_box
+from lmpower.difficulty.continuous import Continuous, from_either_side, log_success
 from lmpower.integrals import Reach, find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
 

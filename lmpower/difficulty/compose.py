@@ -15,18 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import (
-    NEVER,
-    Box,
-    Continuous,
-    Difficulty,
-    Parameter,
-    Points,
-    Search,
-    Summary,
-    Tail,
-    in_box,
-)
+from lmpower.difficulty.base import NEVER, Box, Difficulty, Parameter, Points, Search, Summary, Tail, in_box
+from lmpower.difficulty.continuous import Continuous
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
 
@@ -104,7 +94,6 @@ class Scaled(Continuous):
             c = jnp.clip(c, 1e-6, 1.0)
             inner = summary._replace(
                 mean=jnp.minimum(summary.mean / c, 0.95),
-                square=jnp.minimum(summary.square / c**2, 0.95),
                 largest=jnp.minimum(summary.largest / c, 1.0),
             )
             base = self.base.starts(inner)
@@ -189,7 +178,6 @@ class ZeroInflated(Difficulty):
             pi0 = jnp.clip(pi0, _LEAST_SHARE, 1 - 1e-6)
             inner = summary._replace(
                 mean=jnp.minimum(summary.mean / (1 - pi0), 0.99),
-                square=jnp.minimum(summary.square / (1 - pi0), 0.99),
                 unsolved=(summary.unsolved - pi0) / (1 - pi0),
             )
             base = self.base.starts(inner)
@@ -315,8 +303,7 @@ class Mixture(Difficulty):
             for j, part in enumerate(self.components):
                 shift = 10.0 ** (direction * (j - (size - 1) / 2))
                 mean = jnp.clip(summary.mean * shift, 1e-9, 0.95)
-                inner = summary._replace(mean=mean, square=jnp.minimum(3 * mean**2, 0.9 * mean))
-                parts.append(part.starts(inner)[0])
+                parts.append(part.starts(summary._replace(mean=mean))[0])
             tries.append(jnp.concatenate([*parts, jnp.zeros(size - 1, parts[0].dtype)]))
         return jnp.stack(tries)
 

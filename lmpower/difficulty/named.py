@@ -11,10 +11,11 @@ import functools
 
 import numpy as np
 
-from lmpower.difficulty.base import Continuous, Difficulty
+from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.beta import Beta
 from lmpower.difficulty.bounded import ContinuousBernoulli, Reciprocal, Uniform
 from lmpower.difficulty.compose import Scaled, ZeroInflated
+from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
 

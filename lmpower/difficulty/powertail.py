@@ -13,10 +13,11 @@ from typing import Self
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Continuous, Parameter, Search, Summary, in_box
+from lmpower.difficulty.base import Box, Parameter, Search, Summary, in_box
+from lmpower.difficulty.continuous import Continuous
 
-# Tail exponents to start a fit from.
-_ALPHAS = (0.05, 0.2, 0.6, 2.5)
+# Tail exponents to start a fit from, the most usual first.
+_ALPHAS = (0.2, 0.05, 0.6, 2.5)
 
 
 @dataclasses.dataclass(frozen=True)
