@@ -184,7 +184,7 @@ def fit_rows(
 ) -> Fit:
     """``fit_difficulty`` for a batch of rows [B, R]; ``begin_at`` replaces the family's own starts."""
     with jax.enable_x64(True):
-        lanes = Lanes(rows, template, penalty_table(template, penalty))
+        lanes = Lanes.over(rows, template, penalty_table(template, penalty))
         top, value = lanes.best(starts) if begin_at is None else lanes.finish(begin(begin_at))
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)

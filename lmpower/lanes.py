@@ -3,7 +3,7 @@
 A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
 chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A large
 batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
-it. Few programs are compiled: chunks are padded to powers of 16, and what a grid must resolve is rounded
+it. Few programs are compiled: chunks are padded to few sizes, and what a grid must resolve is rounded
 up.
 """
 
@@ -36,13 +36,13 @@ _STEPS_AT_A_TIME = 6
 # steps are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
 MOST_STEPS = 120
-# Fewer datasets than this are not worth a coarse first run, nor making room for one another.
+# Fewer datasets than this are each fitted alone.
 _ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
-# Chunks hold 16, 256, ... lanes, or 1 of a few; rows are taken as many at a time, in a lane that runs
+# Chunks hold 16, 64, 256, ... lanes, or 1 of a few; rows are taken as many at a time, in a lane that runs
 # alone and in others.
-_GROWTH = 16
+_SMALLEST, _GROWTH = 16, 4
 _ROWS_ALONE, _ROWS = 128, 8
 # Bytes of R x J kernels held at once by one chunk: a core's cache; an accelerator wants as much in flight
 # as it has cores.
@@ -53,18 +53,22 @@ _WORKERS = min(os.cpu_count() or 1, 16)
 
 @dataclasses.dataclass(frozen=True)
 class Lanes:
-    """Datasets to fit side by side, rows [B, R], with the law's structure and a prior [2, D]."""
+    """Datasets to fit side by side, rows [B, R], with the law's structure and a prior [2, D].
+
+    ``alone``: they are too few for a coarse first run, or to make room for one another.
+    """
 
     rows: Rows
     template: Difficulty
     prior: np.ndarray
+    alone: bool
+
+    @classmethod
+    def over(cls, rows: Rows, template: Difficulty, prior: np.ndarray) -> Lanes:
+        return cls(rows, template, prior, alone=rows.weight.shape[0] < _ALONE)
 
     def only(self, index: np.ndarray) -> Lanes:
         return dataclasses.replace(self, rows=_taken(self.rows, index))
-
-    @property
-    def alone(self) -> bool:
-        return bool(self.rows.weight.shape[0] < _ALONE)
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
@@ -213,9 +217,11 @@ class Lanes:
             index = index[np.argsort(used[index], kind="stable")]
             bytes_a_lane = 8 * _ROWS * shared_grid(reach, refinement)[0].size
             fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
-            size = 1 if self.alone else _GROWTH ** max(int(math.log(fitting, _GROWTH)), 1)
+            size = 1 if self.alone else _SMALLEST
+            while not self.alone and _GROWTH * size <= fitting:
+                size *= _GROWTH
             while index.size:
-                while size > _GROWTH and 4 * index.size <= size:
+                while size > _SMALLEST and 2 * index.size <= size:
                     size //= _GROWTH
                 yield _Chunk(reach, index[:size], size, int(used[index[:size]].max()))
                 index = index[size:]

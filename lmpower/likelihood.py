@@ -12,6 +12,7 @@ the mass that F puts in each.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -184,7 +185,9 @@ def _kernel(nu: Float[Array, "3 J"], rows: Rows) -> tuple[Float[Array, "R J"], F
     """exp(phi_i . nu_j - peak_i) and each row's peak, which keeps any row from underflowing."""
     exponent = jnp.matmul(jnp.stack(_phi(rows), axis=-1), nu, precision="highest")
     peak = jax.lax.stop_gradient(jnp.max(exponent, axis=-1))
-    return _finished(jnp.exp(exponent - peak[:, None])), peak
+    # (numbers below the smallest normal one would be slow, and are as good as nothing beside the peak)
+    least = 0.9 * math.log(jnp.finfo(exponent.dtype).tiny)
+    return _finished(jnp.exp(jnp.maximum(exponent - peak[:, None], least))), peak
 
 
 def _finished(arrays: T) -> T:

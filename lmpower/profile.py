@@ -166,7 +166,7 @@ def _uneven(fit: Fit, template: Difficulty, value: np.ndarray) -> np.ndarray:
 
 
 def _climber(fit: Fit, template: Difficulty, rows: Rows, refinement: float) -> Climb:
-    lanes = Lanes(rows, template, penalty_table(template, fit.penalty))
+    lanes = Lanes.over(rows, template, penalty_table(template, fit.penalty))
 
     def climb(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, most_steps: np.ndarray) -> Ascent:
         start = begin(np.clip(theta, lower, upper))

@@ -236,4 +236,4 @@ def _as_batch(fit: Fit) -> Fit:
 
 def _programs(fit: Fit) -> Lanes:
     template = template_of(fit)
-    return Lanes(fit.rows, template, penalty_table(template, fit.penalty))
+    return Lanes.over(fit.rows, template, penalty_table(template, fit.penalty))
