@@ -265,6 +265,26 @@ def stack_rows(rows: Sequence[Rows], multiple: int = 8) -> Rows:
     return Rows(stacked("successes", 0.0), stacked("failures", 1.0), stacked("weight", 0.0))
 
 
+def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarray, "B P"]) -> Rows:
+    """Distinct rows of B datasets of P problems each, without a loop over datasets, [B, R].
+
+    ``attempts`` may be one number, one for each problem, or [B, P]. Rows are in order of successes, then
+    attempts; padding is as in `stack_rows`.
+    """
+    attempts = np.broadcast_to(attempts, successes.shape)
+    code = np.sort(successes * (attempts.max() + 1) + attempts, axis=-1)
+    new = np.diff(code, axis=-1, prepend=-1) != 0
+    row = np.cumsum(new, axis=-1) - 1
+    shape = (len(code), -8 * (-int(row.max() + 1) // 8))
+    weight = np.zeros(shape)
+    np.add.at(weight, (np.arange(len(code))[:, None], row), 1.0)
+    which, where = np.nonzero(new)
+    solved, tried = np.zeros(shape), np.ones(shape)
+    place = which, row[which, where]
+    solved[place], tried[place] = np.divmod(code[which, where], attempts.max() + 1)
+    return Rows(solved, tried - solved, weight)
+
+
 def is_missing(value: object) -> bool:
     """None, NaN, and the NA and NaT of the data-frame libraries."""
     try:

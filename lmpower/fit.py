@@ -10,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike
 
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty, over_batch
@@ -71,6 +72,8 @@ class Fit:
         rows: the counts as distinct rows, [B, R].
         status: codes of ``Status``, [B].
         steps: Newton steps of the last climb, on the finest grid needed, [B].
+        penalty: the penalty's name.
+        held: names of search coordinates that were given and not fitted.
     """
 
     difficulty: Difficulty
@@ -82,6 +85,7 @@ class Fit:
     status: Int[np.ndarray, "*B"]
     steps: Int[np.ndarray, "*B"]
     penalty: str | None = dataclasses.field(default=None, metadata={"static": True})
+    held: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -181,14 +185,19 @@ def fit_rows(
     starts: int = 3,
     penalty: str | None = None,
     begin_at: Float[np.ndarray, "B D"] | None = None,
+    held: Mapping[str, ArrayLike] | None = None,
 ) -> Fit:
-    """``fit_difficulty`` for a batch of rows [B, R]; ``begin_at`` replaces the family's own starts."""
+    """``fit_difficulty`` for a batch of rows [B, R].
+
+    ``begin_at`` replaces the family's own starts; ``held`` keeps search coordinates, by name, at values
+    [B] (the log of c, for one) instead of fitting them.
+    """
     with jax.enable_x64(True):
-        lanes = Lanes.over(rows, template, penalty_table(template, penalty))
+        lanes = Lanes.over(rows, template, penalty_table(template, penalty), held)
         top, value = lanes.best(starts) if begin_at is None else lanes.finish(begin(begin_at))
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
-        status = _status(rows, template, theta, converged)
+        status = _status(rows, template, theta, converged, tuple(held or ()))
         difficulty = _laws(template, theta)
     usable = (status < Status.NO_SUCCESS)[:, None]
     difficulty = jax.tree.map(
@@ -204,6 +213,7 @@ def fit_rows(
         status=status,
         steps=steps,
         penalty=penalty,
+        held=tuple(held or ()),
     )
 
 
@@ -216,11 +226,13 @@ def penalty_table(template: Difficulty, penalty: str | None) -> np.ndarray:
     return np.array([[mean for mean, _ in prior], [sd**-2.0 for _, sd in prior]])
 
 
-def _status(rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.ndarray) -> np.ndarray:
+def _status(
+    rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.ndarray, held: tuple[str, ...]
+) -> np.ndarray:
     box = template.box
     at_bound = (theta <= np.array(box.lower)) | (theta >= np.array(box.upper))
     # c = 1 and pi0 = 0 are laws like any other
-    natural = np.array([name.split("_")[0] in ("c", "high", "pi0") for name in box.names])
+    natural = np.array([name in held or name.split("_")[0] in ("c", "high", "pi0") for name in box.names])
     solved = np.sum(rows.weight * rows.successes, axis=-1)
     unsolved = np.sum(rows.weight * rows.failures, axis=-1)
     status = np.where(converged, Status.CONVERGED, Status.NOT_CONVERGED)

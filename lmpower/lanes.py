@@ -13,16 +13,17 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Box, Difficulty
+from lmpower.difficulty.base import Difficulty
 from lmpower.integrals import Reach, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
 from lmpower.surface import COARSE, FINE, Grid, climb, height, set_out
@@ -55,26 +56,42 @@ _WORKERS = min(os.cpu_count() or 1, 16)
 class Lanes:
     """Datasets to fit side by side, rows [B, R], with the law's structure and a prior [2, D].
 
-    ``alone``: they are too few for a coarse first run, or to make room for one another.
+    Each is searched in its own box [B, D], where lower == upper holds a coordinate. ``alone``: they are
+    too few for a coarse first run, or to make room for one another.
     """
 
     rows: Rows
     template: Difficulty
     prior: np.ndarray
+    lower: Float[np.ndarray, "B D"]
+    upper: Float[np.ndarray, "B D"]
     alone: bool
 
     @classmethod
-    def over(cls, rows: Rows, template: Difficulty, prior: np.ndarray) -> Lanes:
-        return cls(rows, template, prior, alone=rows.weight.shape[0] < _ALONE)
+    def over(
+        cls,
+        rows: Rows,
+        template: Difficulty,
+        prior: np.ndarray,
+        held: Mapping[str, ArrayLike] | None = None,
+    ) -> Lanes:
+        """All of the rows; ``held`` keeps search coordinates by name at values [B]."""
+        box, size = template.box, rows.weight.shape[0]
+        lower, upper = (np.tile(bound, (size, 1)) for bound in box[:2])
+        for name, value in (held or {}).items():
+            lower[:, box.names.index(name)] = upper[:, box.names.index(name)] = value
+        return cls(rows, template, prior, lower, upper, alone=size < _ALONE)
 
     def only(self, index: np.ndarray) -> Lanes:
-        return dataclasses.replace(self, rows=_taken(self.rows, index))
+        rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
+        return dataclasses.replace(self, rows=rows, lower=lower, upper=upper)
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
         refinement = FINE if self.alone else COARSE
         steps = _PATIENCE if self.alone else _STEPS_AT_A_TIME
-        found = self.chunked(set_out, refinement=refinement, starts=starts, steps=steps)
+        box = self.lower, self.upper
+        found = self.chunked(set_out, *box, refinement=refinement, starts=starts, steps=steps)
         size, kept = found.status.shape
         flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), found)
         each = self.only(np.repeat(np.arange(size), kept))
@@ -101,7 +118,7 @@ class Lanes:
         ``refinement`` is of the grid that the state stands on.
         """
         if refinement != FINE:
-            state = begin(_inside(state.theta, self.template.box))
+            state = begin(_inside(state.theta, self.lower, self.upper))
         state = self.climbed(state, FINE, _PATIENCE)
         return state, self.height_at(state.theta, CHECK * FINE)
 
@@ -137,7 +154,9 @@ class Lanes:
         A ridge that long leads to a corner of the family, where some other start may lie; so all starts
         are looked at once more, on a grid on which they can be told apart.
         """
-        again = _lane(self.chunked(set_out, refinement=refinement, starts=1, steps=_PATIENCE), 0)
+        box = self.lower, self.upper
+        again = self.chunked(set_out, *box, refinement=refinement, starts=1, steps=_PATIENCE)
+        again = _lane(again, 0)
         higher = np.flatnonzero(again.value > state.value)
         _overwrite(state, higher, _taken(again, higher))
         state = self.climbed(state, refinement, MOST_STEPS)
@@ -146,11 +165,10 @@ class Lanes:
     def climbed(self, states: Ascent, refinement: float, most_steps: int) -> Any:
         """Every lane further up its own surface, until it arrives or has made so many steps."""
         states = jax.tree.map(np.array, states)
-        box = self.template.box
         while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
             part = _taken(states, running)
-            lower, upper = (np.broadcast_to(bound, part.theta.shape) for bound in box[:2])
-            moved = self.only(running).climb(part, lower, upper, _STEPS_AT_A_TIME, refinement)
+            lanes = self.only(running)
+            moved = lanes.climb(part, lanes.lower, lanes.upper, _STEPS_AT_A_TIME, refinement)
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
@@ -295,10 +313,9 @@ def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
     return jax.tree.map(scatter, *(result for _, result in done))
 
 
-def _inside(theta: np.ndarray, box: Box) -> np.ndarray:
+def _inside(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """In float64 again, and inside the box, whose bounds float32 has rounded."""
     theta = theta.astype(np.float64)
-    lower, upper = np.array(box.lower), np.array(box.upper)
     # what float32 cannot tell from a bound lies on it
     theta = np.where(np.isclose(theta, lower, rtol=1e-6, atol=1e-7), lower, theta)
     theta = np.where(np.isclose(theta, upper, rtol=1e-6, atol=1e-7), upper, theta)

@@ -68,12 +68,22 @@ def surface_of(
 
 @functools.partial(jax.jit, static_argnames=("grid", "starts"))
 def set_out(
-    template: Difficulty, prior: Array, rows: Rows, count: Array, *, grid: Grid, starts: int, steps: int
+    template: Difficulty,
+    prior: Array,
+    rows: Rows,
+    count: Array,
+    lower: Float[Array, "B D"],
+    upper: Float[Array, "B D"],
+    *,
+    grid: Grid,
+    starts: int,
+    steps: int,
 ) -> Ascent:
     """The first steps from the most probable of the family's starting points, [B, K]."""
-    template, prior, rows = _in_precision(grid, (template, prior, rows))
-    lower, upper = (jnp.asarray(bound, grid.dtype) for bound in template.box[:2])
-    tries = jax.vmap(lambda rows: jnp.clip(template.starts(summarise(rows)), lower, upper))(rows)
+    template, prior, rows, lower, upper = _in_precision(grid, (template, prior, rows, lower, upper))
+    tries = jax.vmap(lambda rows, low, high: jnp.clip(template.starts(summarise(rows)), low, high))(
+        rows, lower, upper
+    )
 
     def height(thetas: Array) -> Array:
         return jax.vmap(lambda rows, theta: _log_posterior(template, prior, rows, theta, grid, count))(
@@ -85,11 +95,11 @@ def set_out(
     _, best = jax.lax.top_k(heights.T, min(starts, tries.shape[1]))
     chosen = jnp.take_along_axis(tries, best[..., None], axis=1)
 
-    def lane(rows: Rows, theta: Array) -> Ascent:
+    def lane(rows: Rows, lower: Array, upper: Array, theta: Array) -> Ascent:
         surface = surface_of(template, prior, rows, grid, count)
         return ascend(surface, begin(theta), lower, upper, steps, _tolerance(grid))
 
-    return jax.vmap(jax.vmap(lane, in_axes=(None, 0)))(rows, chosen)
+    return jax.vmap(jax.vmap(lane, in_axes=(None, None, None, 0)))(rows, lower, upper, chosen)
 
 
 @functools.partial(jax.jit, static_argnames="grid")

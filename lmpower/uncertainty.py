@@ -218,7 +218,8 @@ def free_of_bounds(fit: Fit) -> Bool[np.ndarray, "*B D"]:
     """The coordinates not held at a bound."""
     lower, upper = (cast(Any, np.array(bound)) for bound in template_of(fit).box[:2])
     # a fit has a theta and a gradient, and that is all that is looked at
-    return np.asarray(free_coordinates(cast(Ascent, fit), lower, upper))
+    free = np.asarray(free_coordinates(cast(Ascent, fit), lower, upper))
+    return free & ~np.isin(fit.names, fit.held)
 
 
 def template_of(fit: Fit) -> Difficulty:
