@@ -17,12 +17,14 @@ Forecast pass@k from the attempts and successes of each problem.
   lmpower demo
   lmpower fit counts.csv --by model
   lmpower forecast counts.csv --by model --k 100,1000,10000 --plot forecast.png
+  lmpower backtest real counts.csv --by model --attempts 10,100 --seeds 20 --out results
 """
 
 KS = (1, 10, 100, 1_000, 10_000)
 WINDOW = (1, 10_000)  # that of the published window slopes
 LEVEL = 0.9
 LARGEST_K = 2**53
+ESTIMATED = ("line", "beta-binomial-given", "scaled-beta", "scaled-kumaraswamy")
 LINE_KS = ("published-101", "log-100")
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -46,7 +48,9 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
-def command_line(demo: Command, fit: Command, forecast: Command) -> argparse.ArgumentParser:
+def command_line(
+    demo: Command, fit: Command, forecast: Command, backtest: Command
+) -> argparse.ArgumentParser:
     """The parser; ``run`` of what it parses is the command to call with it."""
     parser = _Parser(prog="lmpower", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"lmpower {_version()}")
@@ -65,7 +69,9 @@ def command_line(demo: Command, fit: Command, forecast: Command) -> argparse.Arg
             "--plot", type=Path, metavar="FILE", help=f"also draw it ({', '.join(PICTURES)})"
         )
     for name in ("fit", "forecast"):
-        _add_options(parsers[name])
+        _add_counts(parsers[name])
+        _add_fit(parsers[name])
+    _add_backtests(commands, backtest)
     parsers["forecast"].add_argument(
         "--k", type=_ks, default=KS, metavar="K,K", help="budgets (default: 1,10,100,1000,10000)"
     )
@@ -82,11 +88,8 @@ def command_line(demo: Command, fit: Command, forecast: Command) -> argparse.Arg
     return parser
 
 
-def _add_options(command: argparse.ArgumentParser) -> None:
+def _add_fit(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("file", type=Path, metavar="FILE", help="counts as .csv, .jsonl or .parquet")
-    add("--by", metavar="COLUMN", help="one fit for each value of this column, or of several: a,b")
-    add("--group", action="append", metavar="NAME", help="only this group; may be repeated")
     add("--family", default="beta", help="such as beta, scaled-kumaraswamy (default: beta)")
     add("--level", type=_level, default=LEVEL, help="coverage of intervals (default: 0.9)")
     add("--json", action="store_true", help="print one JSON array of records instead of tables")
@@ -103,6 +106,13 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         default=LINE_KS[0],
         help=f"k the straight line goes through (default: {LINE_KS[0]})",
     )
+
+
+def _add_counts(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("file", type=Path, metavar="FILE", help="counts as .csv, .jsonl or .parquet")
+    add("--by", metavar="COLUMN", help="one group for each value of this column, or of several: a,b")
+    add("--group", action="append", metavar="NAME", help="only this group; may be repeated")
     add(
         "--stopping",
         choices=("auto", "fixed", "on_success", "adaptive"),
@@ -129,6 +139,46 @@ def _add_options(command: argparse.ArgumentParser) -> None:
             metavar="COLUMN",
             help=f"{meaning} (default: {name})",
         )
+
+
+def _add_backtests(commands: Any, run: Command) -> None:
+    meaning = "how wrong forecasts would have been, had attempts stopped earlier"
+    parent = commands.add_parser("backtest", help=meaning, description=f"{meaning}.".capitalize())
+    kinds = parent.add_subparsers(title="kinds", metavar="KIND", required=True)
+    synthetic = kinds.add_parser(
+        "synthetic",
+        help="problems drawn from laws that are known",
+        description="Problems drawn from laws that are known. The same command goes on where it stopped.",
+    )
+    real = kinds.add_parser(
+        "real",
+        help="counts with most attempts hidden",
+        description="Counts with most attempts hidden. The same command goes on where it stopped.",
+    )
+    synthetic.add_argument(
+        "--truth",
+        action="append",
+        required=True,
+        metavar="LAW",
+        help="such as beta:.15,3.5 or, scaled to (0, .1), beta:.15,3.5,.1; may be repeated",
+    )
+    synthetic.add_argument(
+        "--problems", type=_ks, default=(128,), metavar="P,P", help="problems of a trial (default: 128)"
+    )
+    _add_counts(real)
+    for kind, command in (("synthetic", synthetic), ("real", real)):
+        command.set_defaults(run=run, kind=kind)
+        add = command.add_argument
+        add("--attempts", dest="hidden_to", type=_ks, required=True, metavar="N,N",
+            help="attempts on each problem that a trial sees")  # fmt: skip
+        add("--seeds", type=_count, default=20, metavar="S", help="trials of each kind (default: 20)")
+        add("--key", type=int, default=0, help="number from which all randomness comes (default: 0)")
+        add("--estimators", type=_words, default=ESTIMATED, metavar="E,E",
+            help=f"estimators to compare (default: {','.join(ESTIMATED)}), or all")  # fmt: skip
+        add("--k", type=_ks, default=KS[1:], metavar="K,K", help="budgets (default: 10,100,1000,10000)")
+        add("--out", type=Path, required=True, metavar="DIR", help="where results come to rest")
+        add("--csv", action="store_true", help="also write DIR/results.csv")
+        add("--json", action="store_true", help="print the scores as a JSON array of records")
 
 
 def _version() -> str:
@@ -162,6 +212,17 @@ def _whole_numbers(text: str) -> list[int]:
             )
         numbers.append(int(value))
     return numbers
+
+
+def _count(text: str) -> int:
+    numbers = _whole_numbers(text)
+    if len(numbers) != 1:
+        raise argparse.ArgumentTypeError(f"must be one whole number; got {text!r}")
+    return numbers[0]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in re.split(r"\s*,\s*", text.strip()) if word))
 
 
 def _level(text: str) -> float:

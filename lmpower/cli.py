@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code comes back, except that --help and --version exit."""
     try:
         try:
-            args = command_line(_demo, _fit, _forecast).parse_args(argv)
+            args = command_line(_demo, _fit, _forecast, _backtest).parse_args(argv)
             args.run(args)
         finally:  # while errors in writing can still be told
             sys.stdout.flush()
@@ -134,6 +134,30 @@ def _forecast(args: argparse.Namespace) -> None:
         _say_drawn(args.plot)
 
 
+def _backtest(args: argparse.Namespace) -> None:
+    from lmpower import report
+    from lmpower.backtest import Plan, Real, Synthetic, read_results, run_backtest, score, write_csv
+    from lmpower.difficulty.named import law_named
+    from lmpower.estimators import ESTIMATORS
+
+    names = tuple(ESTIMATORS) if args.estimators == ("all",) else args.estimators
+    trials = {"attempts": args.hidden_to, "seeds": args.seeds, "estimators": names, "ks": args.k}
+    plan: Plan
+    if args.kind == "synthetic":
+        truths = {text: law_named(text) for text in args.truth}
+        plan = Synthetic(truths, args.problems, key=args.key, **trials)
+    else:
+        plan = Real(_read(args), key=args.key, **trials)
+    results = run_backtest(plan, args.out, progress=sys.stderr.isatty())
+    if results is None:
+        print(f"other processes are still at work on {args.out}")
+        return
+    if args.csv:
+        write_csv(results)
+    records = score(read_results(results), against="line" if "line" in names else None)
+    print(report.as_json(records) if args.json else report.score_table(records))
+
+
 def _study_text(study: Study) -> str:
     from lmpower import report
 
@@ -165,12 +189,22 @@ def _explain_missing_lines(study: Study) -> None:
 def _groups(args: argparse.Namespace) -> dict[str, Counts]:
     """What the file holds of the groups asked for; everything refusable is refused in here."""
     _require_picture(args.plot)
-    if args.group and args.by is None:
-        raise ValueError("--group needs --by, the column of group names")
+    _require_by(args)
     from lmpower.difficulty.named import family_named
-    from lmpower.io import choose_group, read_counts
 
     family_named(args.family)
+    return _read(args)
+
+
+def _require_by(args: argparse.Namespace) -> None:
+    if args.group and args.by is None:
+        raise ValueError("--group needs --by, the column of group names")
+
+
+def _read(args: argparse.Namespace) -> dict[str, Counts]:
+    _require_by(args)
+    from lmpower.io import choose_group, read_counts
+
     groups = read_counts(
         args.file,
         by=args.by,

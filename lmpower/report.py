@@ -239,6 +239,44 @@ def forecast_table(
     return aligned(heads, rows, text=(0,))
 
 
+def score_table(records: Sequence[Record]) -> str:
+    """Mean error of each quantity with its standard error: one line a cell and estimator.
+
+    Of exponents the relative error, of pass@k that of log(-log pass@k). The least of a cell is starred.
+    """
+    quantities = list(dict.fromkeys(record["quantity"] for record in records))
+    lines: dict[tuple[Any, ...], dict[str, Record]] = {}
+    for record in records:
+        line = tuple(record[name] for name in ("truth", "problems", "attempts", "estimator"))
+        lines.setdefault(line, {})[record["quantity"]] = record
+    kept = [q for q in quantities if any(not math.isnan(_error(each[q])) for each in lines.values())]
+    least: dict[tuple[Any, ...], float] = {}
+    for line, each in lines.items():
+        for quantity in kept:
+            cell, error = (*line[:3], quantity), _error(each[quantity])
+            least[cell] = min(least.get(cell, math.inf), math.inf if math.isnan(error) else error)
+    rows = []
+    for line, each in lines.items():
+        cells = [str(line[0]), f"{line[1]:,}", f"{line[2]:,}", str(line[3])]
+        for quantity in kept:
+            error, deviation = _error(each[quantity]), _error(each[quantity], "_se")
+            star = "*" if error == least[*line[:3], quantity] else " "
+            spread = "" if math.isnan(deviation) else f" ± {number(deviation, '{:.2g}')}"
+            cells.append("- " if math.isnan(error) else f"{number(error, '{:.3g}')}{spread}{star}")
+        rows.append(cells)
+    heads = ["truth", "problems", "attempts", "estimator", *(q.replace("_", "\n") for q in kept)]
+    said = (
+        "Mean error ± its standard error over trials: relative for the exponents, of log(-log pass@k) for "
+        "pass@k; * is the least."
+    )
+    return f"{aligned(heads, rows, text=(0, 3))}\n{said}"
+
+
+def _error(record: Record, suffix: str = "") -> float:
+    kind = "log_log_error" if record["quantity"].startswith("pass@") else "relative_error"
+    return float(record[kind + suffix])
+
+
 def measured_at(counts: Counts, ks: Int64[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
     """Unbiased pass@k, NaN where the counts cannot tell."""
     from lmpower.passk import pass_at_k

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 
+import jax
 import numpy as np
 
 from lmpower.difficulty.base import Difficulty
@@ -44,6 +45,40 @@ def family_named(name: str) -> Difficulty:
             f"{_MOST_POINTS}), with 'scaled-' before beta, kumaraswamy or continuous-bernoulli, and "
             "'zero-inflated-' before any"
         )
+    return law
+
+
+def law_named(text: str) -> Difficulty:
+    """A law with its parameters, such as "beta:.15,3.5", or "beta:.15,3.5,.1" scaled to (0, .1).
+
+    The parameters come in the order of the family's own (`Difficulty.parameters`); one more than Beta
+    or Kumaraswamy has is a scale c.
+
+    Raises:
+        ValueError: for an unknown family, or numbers that are not its parameters.
+    """
+    name, _, numbers = text.partition(":")
+    template = family_named(name)
+    try:
+        values = [np.float64(number) for number in numbers.split(",")]
+    except ValueError:
+        values = []
+    if len(values) == 3 and isinstance(template, (Beta, Kumaraswamy)):
+        template = Scaled(template, np.float64(0.5))
+    parameters = template.parameters()
+    if any(np.ndim(value) for value in parameters.values()) or len(values) != len(parameters):
+        raise ValueError(
+            f"a truth is written {name}:{','.join(parameters)} with numbers for the names; got {text!r}"
+        )
+    return _checked(jax.tree.unflatten(jax.tree.structure(template), values), text)
+
+
+def _checked(law: Difficulty, text: str) -> Difficulty:
+    """The law, if its parameters are such that it is one."""
+    for name, value in law.parameters().items():
+        most = 1.0 if name in ("c", "high", "pi0", "lam", "low") else np.inf
+        if not 0 < value <= most or (value == 1 and name in ("pi0", "lam", "low")):
+            raise ValueError(f"{name} must be above 0{' and at most 1' * (most == 1)}; got {text!r}")
     return law
 
 

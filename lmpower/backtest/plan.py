@@ -1,0 +1,241 @@
+"""The plan of a backtest, and its units of work: hide attempts, forecast them, put both side by side.
+
+A unit is a list of trials on the same number of problems and attempts, small enough to be redone after
+an interruption and large enough to fill a compiled batch. What a unit gives depends on the plan alone:
+not on the machine, on how many devices or processes share the work, or on what ran before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from lmpower.backtest.trials import (
+    Future,
+    draw,
+    future_of_counts,
+    future_of_law,
+    hide,
+    rows_of_all,
+    split_rows,
+)
+from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.difficulty.base import Difficulty
+from lmpower.estimators.base import WINDOW, Estimate
+from lmpower.estimators.named import estimator_named
+from lmpower.shards import Shards, run_units
+
+KS = (10, 100, 1_000, 10_000)
+# Trials of one unit.
+_TOGETHER = 256
+
+Table = dict[str, np.ndarray]
+
+
+class Plan(Protocol):
+    """What ``run_backtest`` runs: units of work and how they are described."""
+
+    @property
+    def units(self) -> int: ...
+
+    def config(self) -> dict[str, Any]: ...
+
+    def compute(self, unit: int) -> Table: ...
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Truths x problems x attempts x seeds x estimators.
+
+    Attributes:
+        truths: laws by name.
+        problems, attempts: numbers P and N; every pair is run.
+        seeds: how many trials of each.
+        estimators: by name.
+        ks: budgets whose pass@k is forecast.
+        window: in which window slopes are taken.
+        key: one number from which all randomness comes.
+    """
+
+    truths: Mapping[str, Difficulty]
+    problems: Sequence[int]
+    attempts: Sequence[int]
+    seeds: int
+    estimators: Sequence[str]
+    ks: Sequence[int] = KS
+    window: tuple[float, float] = WINDOW
+    key: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.estimators, self.seeds, self.attempts)
+        if not self.truths or not self.problems or min(self.problems) < 2:
+            raise ValueError(f"a backtest needs truths, and at least 2 problems; got {list(self.problems)}")
+
+    def config(self) -> dict[str, Any]:
+        laws = {
+            name: {"law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
+            for name, law in self.truths.items()
+        }
+        return {"kind": "synthetic", "truths": laws, "problems": list(self.problems)} | _settings(self)
+
+    @property
+    def _cells(self) -> list[tuple[int, int]]:
+        return list(itertools.product(self.problems, self.attempts))
+
+    @property
+    def _blocks(self) -> list[list[tuple[int, int]]]:
+        """(truth, seed) of the trials that run together."""
+        trials = list(itertools.product(range(len(self.truths)), range(self.seeds)))
+        return [trials[at : at + _TOGETHER] for at in range(0, len(trials), _TOGETHER)]
+
+    @property
+    def units(self) -> int:
+        return len(self._cells) * len(self._blocks)
+
+    def compute(self, unit: int) -> Table:
+        cell, at = divmod(unit, len(self._blocks))
+        problems, attempts = self._cells[cell]
+        names, laws = list(self.truths), list(self.truths.values())
+        key, ks = jax.random.key(self.key), np.asarray(self.ks, np.float64)
+        drawn: list[Rows] = []
+        futures: list[Future] = []
+        labels = []
+        for truth, trials in itertools.groupby(self._blocks[at], operator.itemgetter(0)):
+            seeds = [seed for _, seed in trials]
+            drawn += split_rows(draw(laws[truth], key, (truth, problems, attempts), seeds, problems))
+            futures += [future_of_law(laws[truth], ks, self.window)] * len(seeds)
+            labels += [(names[truth], problems, attempts, seed) for seed in seeds]
+        return _judged(stack_rows(drawn), labels, futures, self.estimators, ks, self.window)
+
+
+@dataclass(frozen=True)
+class Real:
+    """Groups of real counts x attempts x seeds x estimators; see `Synthetic` for the rest."""
+
+    groups: Mapping[str, Counts]
+    attempts: Sequence[int]
+    seeds: int
+    estimators: Sequence[str]
+    ks: Sequence[int] = KS
+    window: tuple[float, float] = WINDOW
+    key: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.estimators, self.seeds, self.attempts)
+        for name, counts in self.groups.items():
+            if counts.stopping == "fixed":
+                continue
+            refused = [each for each in self.estimators if not estimator_named(each).stopping]
+            if refused:
+                raise ValueError(
+                    f"{', '.join(refused)} cannot be used where outcomes decided the number of attempts, "
+                    f"as in group {name!r} (stopping={counts.stopping!r})"
+                )
+
+    def config(self) -> dict[str, Any]:
+        groups = {
+            name: {
+                "stopping": counts.stopping,
+                "attempts": counts.attempts.tolist(),
+                "successes": counts.successes.tolist(),
+            }
+            for name, counts in self.groups.items()
+        }
+        return {"kind": "real", "groups": groups} | _settings(self)
+
+    @property
+    def units(self) -> int:
+        return len(self.groups) * len(self.attempts)
+
+    def compute(self, unit: int) -> Table:
+        group, at = divmod(unit, len(self.attempts))
+        name, attempts = list(self.groups)[group], self.attempts[at]
+        counts, ks = self.groups[name], np.asarray(self.ks, np.float64)
+        trials = hide(counts, jax.random.key(self.key), (group, attempts), range(self.seeds))
+        labels = [(name, len(counts), attempts, seed) for seed in range(len(trials))]
+        futures = [future_of_counts(counts, ks)] * len(trials)
+        return _judged(rows_of_all(trials), labels, futures, self.estimators, ks, self.window)
+
+
+def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None:
+    """Run a plan to its end, or on from where it stopped; the results come to rest in ``out``.
+
+    With ``jax.distributed`` every process computes its share, and the one that finds all shards there
+    merges them.
+
+    Returns:
+        The file of results, one row per trial, estimator and quantity: truth, problems, attempts, seed,
+        estimator, quantity, k, estimate, truth_value. None while other processes' shards are missing.
+
+    Raises:
+        ShardsError: if ``out`` holds the results of another plan.
+    """
+    return run_units(
+        Shards(out, plan.config()),
+        plan.units,
+        plan.compute,
+        progress=progress,
+        process=jax.process_index(),
+        processes=jax.process_count(),
+    )
+
+
+def _check(estimators: Sequence[str], seeds: int, attempts: Sequence[int]) -> None:
+    for name in estimators:
+        estimator_named(name)
+    if not estimators:
+        raise ValueError("a backtest needs at least one estimator")
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, not {seeds}")
+    if not attempts or min(attempts) < 1:
+        raise ValueError(f"attempts must be at least 1, not {list(attempts)}")
+
+
+def _settings(plan: Any) -> dict[str, Any]:
+    return {
+        "attempts": list(plan.attempts),
+        "seeds": plan.seeds,
+        "estimators": list(plan.estimators),
+        "ks": list(plan.ks),
+        "window": list(plan.window),
+        "key": plan.key,
+    }
+
+
+def _judged(
+    rows: Rows,
+    labels: Sequence[tuple[str, int, int, int]],
+    futures: Sequence[Future],
+    estimators: Sequence[str],
+    ks: np.ndarray,
+    window: tuple[float, float],
+) -> Table:
+    """One line per estimator, trial and quantity."""
+    quantities = ["tail_exponent", "window_slope", *(f"pass@{k:.0f}" for k in ks)]
+    truth = np.array([[f.tail_exponent, f.window_slope, *f.pass_at_k] for f in futures])
+    estimates = [_numbers(estimator_named(name)(rows, ks, window)) for name in estimators]
+    size = len(labels) * len(quantities)
+    columns = list(zip(*labels, strict=True))
+    each = [np.repeat(np.asarray(column), len(quantities)) for column in columns]
+    per_estimator = {
+        **dict(zip(("truth", "problems", "attempts", "seed"), each, strict=True)),
+        "quantity": np.tile(np.asarray(quantities), len(labels)),
+        "k": np.tile(np.concatenate([[0, 0], ks]).astype(np.int64), len(labels)),
+        "truth_value": truth.ravel(),
+    }
+    table = {name: np.tile(column, len(estimators)) for name, column in per_estimator.items()}
+    table["estimator"] = np.repeat(np.asarray(estimators), size)
+    table["estimate"] = np.concatenate([numbers.ravel() for numbers in estimates])
+    return table
+
+
+def _numbers(estimate: Estimate) -> np.ndarray:
+    """All quantities of each trial, [B, 2 + K]."""
+    return np.column_stack([estimate.tail_exponent, estimate.window_slope, estimate.pass_at_k])

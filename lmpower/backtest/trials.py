@@ -1,0 +1,120 @@
+"""Datasets whose future is known: drawn from a law, or real counts with most attempts hidden.
+
+A trial is one such dataset at one number of attempts. Each has a key of its own, folded from where it
+stands in the plan (truth, problems, attempts, seed), so that what it shows depends neither on which
+trials run beside it nor in which order.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lmpower.counts import Counts, CountsError, Rows, rows_of_many, stack_rows
+from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.passk import pass_at_k
+from lmpower.scaling import window_slope
+
+
+class Future(NamedTuple):
+    """What a forecast is judged by: exponents (nan where there is none) and pass@k [K]."""
+
+    tail_exponent: float
+    window_slope: float
+    pass_at_k: Float[np.ndarray, " K"]
+
+
+def future_of_law(law: Difficulty, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Future:
+    """The truth behind a synthetic trial, exact."""
+    curve = over_batch(_pass_at_k, law, np.asarray(ks, np.float64))
+    return Future(float(law.tail().exponent), float(window_slope(law, *window)), curve)
+
+
+def _pass_at_k(law: Difficulty, ks: Array) -> Array:
+    return -jnp.expm1(law.log_moment(jnp.zeros_like(ks), ks))
+
+
+def draw(
+    law: Difficulty, key: jax.Array, place: tuple[int, int, int], seeds: Sequence[int], problems: int
+) -> Rows:
+    """Rows of one trial a seed, [S, R]: ``problems`` drawn from the law, place = (truth, P, N)."""
+    attempts = place[-1]
+    with jax.enable_x64(True):
+        for part in place:
+            key = jax.random.fold_in(key, part)
+        keys = jax.vmap(functools.partial(jax.random.fold_in, key))(np.asarray(seeds, np.uint32))
+        plain = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), law)
+        successes = np.asarray(_successes(plain, keys, np.float64(attempts), problems=problems))
+    return rows_of_many(np.asarray(attempts), successes.astype(np.int64))
+
+
+@functools.partial(jax.jit, static_argnames="problems")
+def _successes(law: Difficulty, keys: Array, attempts: Array, *, problems: int) -> Float[Array, "S P"]:
+    def one(key: Array) -> Array:
+        which, outcome = jax.random.split(key)
+        p = jnp.exp(law.sample_log_p(which, (problems,)))
+        return jax.random.binomial(outcome, attempts, p)
+
+    return jax.vmap(one)(keys)
+
+
+def future_of_counts(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
+    """What all attempts say about pass@k; nan beyond them. Exponents of real problems are unknown.
+
+    With attempts fixed in advance it is the unbiased pass@k. Where a problem was tried until solved, it
+    is the share of problems solved within k attempts, nan above the least number at which sampling of
+    an unsolved problem ended.
+    """
+    if counts.stopping == "fixed":
+        reach = int(counts.attempts.min())
+        within = ks <= reach
+        curve = np.full(ks.shape, np.nan)
+        if np.any(within):
+            curve[within] = pass_at_k(counts, ks[within].astype(np.int64)).estimate
+        return Future(np.nan, np.nan, curve)
+    solved = counts.successes > 0
+    reach = int(counts.attempts[~solved].min(initial=counts.attempts.max()))
+    share = np.mean(solved & (counts.attempts <= ks[:, None]), axis=1)
+    return Future(np.nan, np.nan, np.where(ks <= reach, share, np.nan))
+
+
+def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence[int]) -> list[Counts]:
+    """The counts as N attempts would have shown them, one a seed; place = (group, N).
+
+    Fixed attempts are thinned (hypergeometric). A stream stopped at its first success is cut at a budget
+    of N, which leaves nothing to chance: what was solved later is unsolved after N attempts.
+
+    Raises:
+        CountsError: if some problem was tried fewer than N times in a way that does not allow it.
+    """
+    for part in place:
+        key = jax.random.fold_in(key, part)
+    attempts = place[-1]
+    if counts.stopping == "fixed":
+        return [counts.thin(attempts, jax.random.fold_in(key, seed)) for seed in seeds]
+    if counts.stopping != "on_success":
+        raise CountsError(f"attempts cannot be hidden of counts with stopping={counts.stopping!r}")
+    late = counts.attempts > attempts
+    cut = Counts(
+        np.minimum(counts.attempts, attempts),
+        np.where(late, 0, counts.successes),
+        counts.problem,
+        counts.stopping,
+    )
+    return [cut]
+
+
+def rows_of_all(trials: Sequence[Counts]) -> Rows:
+    """Rows of several trials, [S, R]."""
+    return stack_rows([trial.rows() for trial in trials])
+
+
+def split_rows(rows: Rows) -> list[Rows]:
+    """The rows of each trial by itself."""
+    return [Rows(*each) for each in zip(rows.successes, rows.failures, rows.weight, strict=True)]
