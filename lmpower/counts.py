@@ -285,6 +285,17 @@ def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarra
     return Rows(solved, tried - solved, weight)
 
 
+def widened(rows: Rows, width: int | None = None) -> Rows:
+    """Rows [B, R] padded to [B, width]; by default to the next of 32, 64, 128, ... (fewer programs)."""
+    present = rows.weight.shape[1]
+    width = width or 1 << max((present - 1).bit_length(), 5)
+
+    def padded(leaf: np.ndarray, padding: float) -> np.ndarray:
+        return np.pad(leaf, ((0, 0), (0, width - present)), constant_values=padding)
+
+    return Rows(padded(rows.successes, 0.0), padded(rows.failures, 1.0), padded(rows.weight, 0.0))
+
+
 def is_missing(value: object) -> bool:
     """None, NaN, and the NA and NaT of the data-frame libraries."""
     try:

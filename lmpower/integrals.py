@@ -277,12 +277,14 @@ class Reach(NamedTuple):
 
     @classmethod
     def holding(cls, successes: float, failures: float) -> Self:
-        """The next of 100, 10^4, 10^6, ... successes and of 100, 1000, 10^4, ... failures.
+        """The next of 100, 1000, 10^4, ... failures, and of the same or of 100, 10^4, 10^6, ... successes.
 
-        Few grids, and few compiled programs, then serve all counts; a power of 100 for the successes,
-        because the number of nodes grows with the lesser of the two.
+        Few grids, and few compiled programs, then serve all counts. The number of nodes grows with the root
+        of the lesser of the two, so few successes among very many attempts are worth a grid of their own.
         """
-        return cls(_power_above(100, successes), max(_power_above(10, failures), 100))
+        most_f = max(_power_above(10, failures), 100)
+        most_s = _power_above(100, successes)
+        return cls(most_f if most_s < most_f <= 1000 else most_s, most_f)
 
 
 def _power_above(base: int, count: float) -> int:

@@ -10,7 +10,6 @@ up.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -22,13 +21,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from lmpower.counts import Rows
+from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.integrals import Reach, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
 from lmpower.surface import COARSE, FINE, Grid, climb, height, set_out
 
-# The finest grid that is ever climbed, and how much finer the one is that checks another.
+# The grid for those whom the fine one does not do, and how much finer the one is that checks another.
 FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
 GRID_TOLERANCE = 1e-7
@@ -37,8 +36,9 @@ _STEPS_AT_A_TIME = 6
 # steps are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
 MOST_STEPS = 120
-# Fewer datasets than this are each fitted alone.
-_ALONE = 16
+# Fewer datasets than this are each fitted alone; and fewer than that are not worth a coarse first run, nor
+# making room for one another: what takes time is compiling programs.
+_ALONE, _FEW = 16, 512
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Chunks hold 16, 64, 256, ... lanes, or 1 of a few; rows are taken as many at a time, in a lane that runs
@@ -56,8 +56,8 @@ _WORKERS = min(os.cpu_count() or 1, 16)
 class Lanes:
     """Datasets to fit side by side, rows [B, R], with the law's structure and a prior [2, D].
 
-    Each is searched in its own box [B, D], where lower == upper holds a coordinate. ``alone``: they are
-    too few for a coarse first run, or to make room for one another.
+    Each is searched in its own box [B, D], where lower == upper holds a coordinate. ``together`` is how
+    many there were to begin with, which decides how they run.
     """
 
     rows: Rows
@@ -65,7 +65,7 @@ class Lanes:
     prior: np.ndarray
     lower: Float[np.ndarray, "B D"]
     upper: Float[np.ndarray, "B D"]
-    alone: bool
+    together: int
 
     @classmethod
     def over(
@@ -80,7 +80,7 @@ class Lanes:
         lower, upper = (np.tile(bound, (size, 1)) for bound in box[:2])
         for name, value in (held or {}).items():
             lower[:, box.names.index(name)] = upper[:, box.names.index(name)] = value
-        return cls(rows, template, prior, lower, upper, alone=size < _ALONE)
+        return cls(rows, template, prior, lower, upper, together=size)
 
     def only(self, index: np.ndarray) -> Lanes:
         rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
@@ -88,8 +88,8 @@ class Lanes:
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
-        refinement = FINE if self.alone else COARSE
-        steps = _PATIENCE if self.alone else _STEPS_AT_A_TIME
+        few = self.together < _FEW
+        refinement, steps = (FINE, _PATIENCE) if few else (COARSE, _STEPS_AT_A_TIME)
         box = self.lower, self.upper
         found = self.chunked(set_out, *box, refinement=refinement, starts=starts, steps=steps)
         size, kept = found.status.shape
@@ -131,7 +131,7 @@ class Lanes:
         state, value = self.on_fine_ground(state, refinement)
         refinement, waiting = FINE, np.arange(value.size)
         while waiting.size:
-            last = 2 * refinement > FINEST
+            last = refinement >= FINEST
             here, part = _taken(state, waiting), self.only(waiting)
             smooth = (np.abs(here.value - value[waiting]) <= GRID_TOLERANCE) | last
             onward = np.flatnonzero(smooth & (here.status == RUNNING))
@@ -140,7 +140,7 @@ class Lanes:
                 _overwrite((state, value), waiting[onward], (further, at))
             uneven = np.abs(state.value[waiting] - value[waiting]) > GRID_TOLERANCE
             waiting = waiting[uneven] if not last else waiting[:0]
-            refinement *= 2
+            refinement = FINEST
             if waiting.size:
                 part = self.only(waiting)
                 higher = part.climbed(begin(state.theta[waiting]), refinement, _PATIENCE)
@@ -197,11 +197,12 @@ class Lanes:
         Every chunk is padded to a size from a short list, so few programs are ever compiled, and the
         points on which a lane is put do not depend on who runs beside it.
         """
-        width = 32 * 4 ** max(math.ceil(math.log(self.rows.weight.shape[-1] / 32, 4)), 0)
+        narrowest = 32 if self.together < _ALONE else 128
+        width = narrowest * 4 ** max(math.ceil(math.log(self.rows.weight.shape[-1] / narrowest, 4)), 0)
 
         def job(chunk: _Chunk) -> tuple[np.ndarray, Any]:
             full = np.resize(chunk.lanes, chunk.size)
-            rows = jax.tree.map(functools.partial(_widened, width), _taken(self.rows, full), _PADDING)
+            rows = widened(_taken(self.rows, full), width)
             block = min(width, _ROWS_ALONE if chunk.size == 1 else _ROWS)
             grid = Grid(chunk.reach, refinement, block if block < width else None)
             count = np.int32(-(-chunk.used // block))
@@ -235,8 +236,9 @@ class Lanes:
             index = index[np.argsort(used[index], kind="stable")]
             bytes_a_lane = 8 * _ROWS * shared_grid(reach, refinement)[0].size
             fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
-            size = 1 if self.alone else _SMALLEST
-            while not self.alone and _GROWTH * size <= fitting:
+            alone = self.together < _ALONE
+            size = 1 if alone else _SMALLEST
+            while not alone and _GROWTH * size <= fitting:
                 size *= _GROWTH
             while index.size:
                 while size > _SMALLEST and 2 * index.size <= size:
@@ -248,7 +250,7 @@ class Lanes:
 # Programs compiled and kept. XLA's CPU programs take some 400 pieces of mapped memory each, of which Linux
 # lets a process have 65530.
 _programs: set[Any] = set()
-_MOST_PROGRAMS = 100
+_MOST_PROGRAMS = 120
 
 
 def _make_room(wanted: set[Any]) -> None:
@@ -267,13 +269,6 @@ class _Chunk(NamedTuple):
     lanes: np.ndarray
     size: int
     used: int
-
-
-_PADDING = Rows(cast(Any, 0.0), cast(Any, 1.0), cast(Any, 0.0))
-
-
-def _widened(width: int, leaf: np.ndarray, padding: float) -> np.ndarray:
-    return np.pad(leaf, ((0, 0), (0, width - leaf.shape[1])), constant_values=padding)
 
 
 def _taken(tree: Any, index: np.ndarray) -> Any:

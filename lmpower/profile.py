@@ -70,10 +70,10 @@ def profile_interval(
     lanes = jax.tree.map(lambda leaf: np.reshape(leaf, (-1, *np.shape(leaf)[len(shape) :])), fit)
     log_alpha = np.full((2, lanes.status.size), np.nan)
     usable = np.flatnonzero(lanes.ok)
-    refinement = FINE
-    while usable.size and refinement <= FINEST:
-        log_alpha[:, usable], uneven = _log_ends(lanes[usable], names.index("alpha"), z, refinement)
-        usable, refinement = usable[uneven], 2 * refinement
+    for refinement in (FINE, FINEST):
+        if usable.size:
+            log_alpha[:, usable], uneven = _log_ends(lanes[usable], names.index("alpha"), z, refinement)
+            usable = usable[uneven]
     lower, upper = np.exp(log_alpha)
     return lower.reshape(shape), upper.reshape(shape)
 

@@ -53,6 +53,7 @@ FLOORS = {
     "estimators.named": 16,
     "estimators": 17,
     "backtest.trials": 14,
+    "backtest.limit": 14,
     "backtest.scores": 14,
     "backtest.results": 15,
     "backtest.plan": 17,

@@ -188,7 +188,7 @@ def test_nothing_solved_is_nothing_said_by_a_fit():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="estimator must be one of line, .*, not 'lines'"):
+    with pytest.raises(ValueError, match=r"estimator must be one of line, .*, not 'lines'"):
         estimator_named("lines")
     with pytest.raises(CountsError, match="pass@200 cannot be read off a problem with 100 attempts"):
         log_failure_at(ROWS, np.array([200.0]))

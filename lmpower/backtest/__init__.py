@@ -1,7 +1,17 @@
 """If attempts had stopped at N, how wrong would the forecast have been?"""
 
+from lmpower.backtest.limit import exponent_bound
 from lmpower.backtest.plan import Plan, Real, Synthetic, run_backtest
 from lmpower.backtest.results import read_results, write_csv
 from lmpower.backtest.scores import score
 
-__all__ = ["Plan", "Real", "Synthetic", "read_results", "run_backtest", "score", "write_csv"]
+__all__ = [
+    "Plan",
+    "Real",
+    "Synthetic",
+    "exponent_bound",
+    "read_results",
+    "run_backtest",
+    "score",
+    "write_csv",
+]

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.counts import Rows
+from lmpower.counts import Rows, widened
 from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import Estimate, slope_in
@@ -40,7 +40,7 @@ def discretized(
     rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float], *, family: str, corrected: bool
 ) -> Estimate:
     """alpha of the binned fit, and the forecast of its law for new problems."""
-    law = family_named(family)
+    law, rows = family_named(family), widened(rows)
     low, high, scale = _bins(rows, corrected)
     scale = np.maximum(scale, 1e-6)
     with jax.enable_x64(True):

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.counts import Rows
+from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import Estimate, slope_in
@@ -89,6 +89,8 @@ def curve(
     """pass@k of B laws: for new problems, or for those behind ``rows`` [B, R] after what they showed."""
     if rows is None:
         rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0)))
+    else:
+        rows = widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
     parts = []
     with jax.enable_x64(True):

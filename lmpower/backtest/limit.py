@@ -1,0 +1,72 @@
+"""What no estimator can beat: the Cramer-Rao bound of the tail exponent.
+
+P problems with n attempts each carry P times the Fisher information of one,
+
+    I = sum_s P(s) g_s g_s^T,    P(s) = C(n, s) E[p^s (1-p)^(n-s)],    g_s = d log P(s) / d theta,
+
+about all parameters theta of the family together, so that an unbiased estimate of the exponent b has a
+standard error of at least sqrt(b'^T I^-1 b' / P), b' = db/dtheta. With the shape known and only the
+exponent unknown it would be less; nobody knows the shape.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lmpower.binomial import log_choose
+from lmpower.counts import Rows
+from lmpower.difficulty.base import Difficulty
+from lmpower.integrals import Reach
+from lmpower.likelihood import log_moments_on_points, scores_on_points
+from lmpower.surface import FINE
+
+# Numbers of successes looked at together.
+_AT_A_TIME = 1024
+
+
+def exponent_bound(law: Difficulty, problems: int, attempts: int) -> float:
+    """The least standard error of an unbiased estimate of the law's tail exponent.
+
+    Args:
+        law: the truth; all of its parameters are taken as unknown.
+        problems, attempts: P and n.
+
+    Returns:
+        The bound; nan where the law has no power-law tail, or the counts cannot tell all parameters apart.
+
+    Raises:
+        ValueError: for no problems or no attempts.
+    """
+    if problems < 1 or attempts < 1:
+        raise ValueError(f"a bound needs problems and attempts; got {problems} and {attempts}")
+    reach = Reach.holding(attempts, attempts)
+    information = np.zeros((len(law.box.names),) * 2)
+    with jax.enable_x64(True):
+        plain = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), law)
+        slope = np.asarray(_exponent_slope(plain))
+        for at in range(0, attempts + 1, _AT_A_TIME):
+            s = np.minimum(np.arange(at, at + _AT_A_TIME), attempts).astype(np.float64)
+            log_moment, scores = map(np.asarray, _scored(plain, s, attempts - s, reach=reach))
+            chance = np.exp(log_choose(np.full(s.shape, float(attempts)), s) + log_moment)
+            chance[np.arange(at, at + _AT_A_TIME) > attempts] = 0.0
+            information += np.einsum("r,rd,re->de", chance, scores, scores)
+    if not np.isfinite(law.tail().exponent) or np.linalg.cond(information) > 1e13:
+        return float("nan")
+    return float(np.sqrt(slope @ np.linalg.solve(information, slope) / problems))
+
+
+@jax.jit
+def _exponent_slope(law: Difficulty) -> Float[Array, " D"]:
+    return jax.grad(lambda t: law.from_search(t).tail().exponent)(law.to_search())
+
+
+@functools.partial(jax.jit, static_argnames="reach")
+def _scored(law: Difficulty, s: Array, f: Array, *, reach: Reach) -> tuple[Array, Array]:
+    rows = Rows(s, f, jnp.ones_like(s))  # type: ignore[arg-type]  # JAX's arrays inside a program
+    scores = scores_on_points(law, law.to_search(), rows, reach, FINE)
+    return log_moments_on_points(law, rows, reach, FINE), scores

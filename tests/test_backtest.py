@@ -1,0 +1,243 @@
+"""Backtests: trials, their futures, scores, the limit, and runs that can be resumed."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from lmpower.backtest import Real, Synthetic, exponent_bound, read_results, run_backtest, score
+from lmpower.backtest.trials import draw, future_of_counts, future_of_law, hide
+from lmpower.cli import main
+from lmpower.counts import Counts, CountsError
+from lmpower.difficulty import Beta, Scaled
+from lmpower.difficulty.named import law_named
+from lmpower.shards import ShardsError
+
+F = np.float64
+LAW = Scaled(Beta(F(0.3), F(3.0)), F(0.5))
+KEY = jax.random.key(4)
+KS = np.array([10.0, 100.0])
+CHEAP = ("line", "independent")
+
+
+def counts(stopping="fixed", problems=40, attempts=200):
+    rng = np.random.default_rng(1)
+    p = rng.beta(0.4, 3.0, problems)
+    if stopping == "fixed":
+        return Counts([attempts] * problems, rng.binomial(attempts, p))
+    first = rng.geometric(p)
+    return Counts(np.minimum(first, attempts), (first <= attempts).astype(int), stopping=stopping)
+
+
+def test_trials_depend_on_their_place_alone():
+    together = draw(LAW, KEY, (0, 30, 100), [0, 1, 2], 30)
+    alone = draw(LAW, KEY, (0, 30, 100), [2], 30)
+    width = alone.weight.shape[1]
+    np.testing.assert_array_equal(together.successes[2, :width], alone.successes[0])
+    np.testing.assert_array_equal(together.weight[2, :width], alone.weight[0])
+    other = draw(LAW, KEY, (1, 30, 100), [2], 30)
+    assert not np.array_equal(other.weight, alone.weight)
+
+
+def test_trials_are_binomial_draws_from_the_law():
+    rows = draw(LAW, KEY, (0, 400, 20), range(20), 400)
+    seen = np.zeros(21)
+    np.add.at(seen, rows.successes.astype(int), rows.weight)
+    s = np.arange(21)
+    chance = special.comb(20, s) * np.exp(LAW.log_moment(s.astype(float), 20.0 - s))
+    kept = chance * 8000 > 5
+    expected = np.append(chance[kept], chance[~kept].sum()) * 8000
+    assert stats.chisquare(np.append(seen[kept], seen[~kept].sum()), expected).pvalue > 1e-3
+
+
+def test_the_future_of_a_law_is_exact():
+    future = future_of_law(LAW, KS, (1.0, 1e4))
+    np.testing.assert_allclose(future.tail_exponent, 0.3)
+    failure = special.hyp2f1(-KS, 0.3, 3.3, 0.5)
+    np.testing.assert_allclose(future.pass_at_k, 1 - failure, rtol=1e-8)
+
+
+def test_fixed_attempts_are_thinned():
+    full = counts()
+    trials = hide(full, KEY, (0, 50), range(4))
+    assert [set(trial.attempts) for trial in trials] == [{50}] * 4
+    assert all(np.all(trial.successes <= full.successes) for trial in trials)
+    assert len({tuple(trial.successes) for trial in trials}) == 4
+    future = future_of_counts(full, np.array([10.0, 200.0, 201.0]))
+    assert np.isnan(future.pass_at_k[2])
+    np.testing.assert_allclose(future.pass_at_k[1], np.mean(full.successes > 0))
+
+
+def test_a_stopped_stream_is_cut_and_never_thinned():
+    full = counts("on_success")
+    (cut,) = hide(full, KEY, (0, 20), range(4))
+    assert cut.stopping == "on_success"
+    assert cut.attempts.max() == 20
+    early = full.attempts <= 20
+    np.testing.assert_array_equal(cut.successes, np.where(early, full.successes, 0))
+    future = future_of_counts(full, np.array([20.0, 200.0, 300.0]))
+    np.testing.assert_allclose(future.pass_at_k[0], np.mean(cut.successes > 0))
+    np.testing.assert_allclose(future.pass_at_k[1], np.mean(full.successes > 0))
+    assert np.isnan(future.pass_at_k[2])
+    with pytest.raises(CountsError, match="stopping='adaptive'"):
+        hide(Counts([5], [1], stopping="adaptive"), KEY, (0, 2), [0])
+
+
+def plan(**changes):
+    truths = {"a": LAW, "b": law_named("kumaraswamy:.3,3")}
+    given = {"truths": truths, "problems": [20], "attempts": [10, 30], "seeds": 3, "estimators": CHEAP}
+    given["ks"] = (10, 100)
+    return Synthetic(**(given | changes))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "out"
+    return run_backtest(plan(), out, progress=False)
+
+
+def test_one_row_per_trial_estimator_and_quantity(results):
+    table = read_results(results)
+    assert len(table["k"]) == 2 * 2 * 3 * 2 * 4
+    lines = zip(*(table[c] for c in ("truth", "attempts", "seed", "estimator", "quantity")), strict=True)
+    wanted = itertools.product("ab", (10, 30), range(3), CHEAP,
+                               ("tail_exponent", "window_slope", "pass@10", "pass@100"))  # fmt: skip
+    assert sorted(lines) == sorted(wanted)
+    assert np.all(table["truth_value"][table["quantity"] == "tail_exponent"] == 0.3)
+
+
+def test_a_run_resumes_to_the_same_bytes(results, tmp_path):
+    again = run_backtest(plan(), tmp_path / "out", progress=False)
+    assert again.read_bytes() == results.read_bytes()
+    again.unlink()
+    (tmp_path / "out" / "unit-000001.parquet").unlink()
+    assert run_backtest(plan(), tmp_path / "out", progress=False).read_bytes() == results.read_bytes()
+
+
+def test_another_plan_is_refused(results):
+    with pytest.raises(ShardsError, match="another configuration: seeds was 3 and is now 4"):
+        run_backtest(plan(seeds=4), results.parent, progress=False)
+
+
+def test_scores_are_means_over_trials(results):
+    table = read_results(results)
+    wanted = {"truth": "a", "attempts": 30, "quantity": "pass@100", "estimator": "independent"}
+    (record,) = [each for each in score(table, "line") if wanted.items() <= each.items()]
+    mine = (table["truth"] == "a") & (table["attempts"] == 30) & (table["quantity"] == "pass@100")
+    errors = {}
+    for name in CHEAP:
+        here = mine & (table["estimator"] == name)
+        errors[name] = np.abs(table["estimate"][here] - table["truth_value"][here])
+    assert record["trials"] == 3
+    np.testing.assert_allclose(record["absolute_error"], errors["independent"].mean())
+    gap = errors["independent"] - errors["line"]
+    np.testing.assert_allclose(record["absolute_error_difference"], gap.mean())
+    np.testing.assert_allclose(record["absolute_error_difference_se"], stats.sem(gap))
+    with pytest.raises(ValueError, match="against must be one of line, independent, not 'none'"):
+        score(table, "none")
+
+
+def test_the_bound_is_that_of_the_beta_binomial():
+    """Fisher information of SciPy's pmf by differences, for an unscaled Beta."""
+    alpha, beta, n = 0.3, 3.0, 40
+    s = np.arange(n + 1)
+
+    def log_pmf(a, b):
+        return stats.betabinom.logpmf(s, n, a, b)
+
+    h = 1e-5
+    g = np.stack([(log_pmf(alpha + h, beta) - log_pmf(alpha - h, beta)) / (2 * h),
+                  (log_pmf(alpha, beta + h) - log_pmf(alpha, beta - h)) / (2 * h)])  # fmt: skip
+    information = (np.exp(log_pmf(alpha, beta)) * g) @ g.T
+    truth = np.sqrt(np.linalg.inv(information)[0, 0] / 100)
+    np.testing.assert_allclose(exponent_bound(Beta(F(alpha), F(beta)), 100, n), truth, rtol=1e-6)
+
+
+def test_the_bound_falls_with_problems_and_attempts_and_rises_with_what_is_unknown():
+    simple, scaled = Beta(F(0.3), F(3.0)), Scaled(Beta(F(0.3), F(3.0)), F(0.999))
+    assert exponent_bound(simple, 400, 100) == pytest.approx(exponent_bound(simple, 100, 100) / 2)
+    assert exponent_bound(simple, 100, 1000) < exponent_bound(simple, 100, 100)
+    assert exponent_bound(scaled, 100, 100) > exponent_bound(simple, 100, 100)
+    assert np.isnan(exponent_bound(law_named("reciprocal:.001,.5"), 100, 100))
+    with pytest.raises(ValueError, match="needs problems and attempts; got 0 and 5"):
+        exponent_bound(simple, 0, 5)
+
+
+def test_the_line_is_refused_for_stopped_counts():
+    with pytest.raises(ValueError, match=r"line cannot be used where outcomes decided .* group 'm'"):
+        Real({"m": counts("on_success")}, [20], 2, ["line", "scaled-beta"])
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"seeds": 0}, "seeds must be at least 1, not 0"),
+    ({"estimators": ["nobody"]}, "not 'nobody'"),
+    ({"estimators": []}, "at least one estimator"),
+    ({"attempts": [0]}, r"attempts must be at least 1, not \[0\]"),
+    ({"problems": [1]}, r"at least 2 problems; got \[1\]"),
+])  # fmt: skip
+def test_bad_plans(changes, message):
+    with pytest.raises(ValueError, match=message):
+        plan(**changes)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("beta", "a truth is written beta:alpha,beta"),
+    ("beta:.1", "a truth is written beta:alpha,beta"),
+    ("beta:.1,x", "a truth is written beta:alpha,beta"),
+    ("beta:.1,-1", "beta must be above 0; got 'beta:.1,-1'"),
+    ("beta:.1,1,2", "c must be above 0 and at most 1"),
+    ("zeta:1", "unknown family 'zeta'"),
+])  # fmt: skip
+def test_bad_truths(text, message):
+    with pytest.raises(ValueError, match=message):
+        law_named(text)
+
+
+def test_from_the_shell(tmp_path, capsys):
+    file, out = tmp_path / "counts.csv", tmp_path / "out"
+    full = counts()
+    lines = [f"m,{i},{n},{s}" for i, (n, s) in enumerate(zip(full.attempts, full.successes, strict=True))]
+    file.write_text("\n".join(["model,problem,attempts,successes", *lines]))
+    command = ["backtest", "real", str(file), "--by", "model", "--attempts", "20,50", "--seeds", "3",
+               "--estimators", "line,independent", "--k", "100", "--out", str(out)]  # fmt: skip
+    assert main([*command, "--csv"]) == 0
+    said = capsys.readouterr().out
+    assert "pass@100" in said
+    assert "*" in said
+    before = (out / "results.parquet").read_bytes()
+    assert (out / "results.csv").read_text().count("\n") == 1 + 2 * 3 * 2 * 3
+    assert main(command) == 0
+    assert (out / "results.parquet").read_bytes() == before
+    capsys.readouterr()
+    assert main([*command[:6], "20", *command[7:]]) == 2
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(results, tmp_path):
+    """SIGKILL after the first shard, then the same run again."""
+    out = tmp_path / "out"
+    script = (
+        "import sys, os, signal\n"
+        "sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path\n"
+        "from lmpower.shards import Shards\n"
+        "from lmpower.backtest import run_backtest\n"
+        "import test_backtest\n"
+        "write = Shards.write\n"
+        "def deadly(self, unit, table):\n"
+        "    write(self, unit, table)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Shards.write = deadly\n"
+        "run_backtest(test_backtest.plan(), Path(sys.argv[1]), progress=False)\n"
+    )
+    here = str(__import__("pathlib").Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", script, str(out), here], capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr.decode()
+    assert not (out / "results.parquet").exists()
+    assert run_backtest(plan(), out, progress=False).read_bytes() == results.read_bytes()
