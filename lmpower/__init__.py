@@ -7,7 +7,9 @@ pass@k at budgets not yet spent:
 * ``pass_at_k``, ``fit_line``: what the counts say by themselves, and the straight line to beat;
 * ``fit_difficulty``, ``profile_interval``, ``bootstrap_fit``: the difficulty behind them, and how sure;
 * ``forecast_pass_at_k``, ``window_slope``: budgets not yet spent, and how the curve falls;
-* ``lmpower.difficulty``, ``lmpower.plot``, ``lmpower.datasets``, ``lmpower.distributions``.
+* ``run_backtest``: how wrong forecasts would have been, had attempts stopped earlier;
+* ``lmpower.difficulty``, ``lmpower.estimators``, ``lmpower.backtest``, ``lmpower.plot``,
+  ``lmpower.datasets``, ``lmpower.distributions``.
 
 Names are loaded when first used; importing the package changes nothing and is quick.
 """
@@ -18,6 +20,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lmpower.backtest import run_backtest
     from lmpower.baseline import Line, fit_line
     from lmpower.bootstrap import bootstrap_fit
     from lmpower.counts import Counts, CountsError
@@ -48,12 +51,13 @@ _HOMES = {
     "pass_at_k": "passk",
     "profile_interval": "profile",
     "read_counts": "io",
+    "run_backtest": "backtest",
     "sandwich": "uncertainty",
     "standard_error": "uncertainty",
     "window_slope": "scaling",
 }
 
-_ROOMS = ("datasets", "difficulty", "distributions", "plot")
+_ROOMS = ("backtest", "datasets", "difficulty", "distributions", "estimators", "plot")
 
 __all__ = [
     "Counts",
@@ -72,6 +76,7 @@ __all__ = [
     "pass_at_k",
     "profile_interval",
     "read_counts",
+    "run_backtest",
     "sandwich",
     "standard_error",
     "window_slope",
