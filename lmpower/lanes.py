@@ -134,7 +134,7 @@ class Lanes:
             last = refinement >= FINEST
             here, part = _taken(state, waiting), self.only(waiting)
             smooth = (np.abs(here.value - value[waiting]) <= GRID_TOLERANCE) | last
-            onward = np.flatnonzero(smooth & (here.status == RUNNING))
+            onward = np.flatnonzero(smooth & ((here.status == RUNNING) | part.cornered(here.theta)))
             if onward.size:
                 further, at = part.only(onward).the_long_way(_taken(here, onward), refinement)
                 _overwrite((state, value), waiting[onward], (further, at))
@@ -149,10 +149,10 @@ class Lanes:
         return state, value
 
     def the_long_way(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
-        """For those who climb long: the maximum on this grid, and its value on a finer.
+        """For those who climb long or end in a corner: the maximum on this grid, and its value on a finer.
 
-        A ridge that long leads to a corner of the family, where some other start may lie; so all starts
-        are looked at once more, on a grid on which they can be told apart.
+        A ridge that long leads to a corner of the family, and another start may lie in another corner; so
+        all starts are looked at once more, on a grid on which they can be told apart.
         """
         box = self.lower, self.upper
         again = self.chunked(set_out, *box, refinement=refinement, starts=1, steps=_PATIENCE)
@@ -161,6 +161,11 @@ class Lanes:
         _overwrite(state, higher, _taken(again, higher))
         state = self.climbed(state, refinement, MOST_STEPS)
         return state, self.height_at(state.theta, CHECK * refinement)
+
+    def cornered(self, theta: Float[np.ndarray, "B D"]) -> np.ndarray:
+        """Whether two coordinates or more lie at their bounds."""
+        at_bound = ((theta <= self.lower) | (theta >= self.upper)) & (self.lower < self.upper)
+        return np.asarray(np.sum(at_bound, axis=-1) >= 2)
 
     def climbed(self, states: Ascent, refinement: float, most_steps: int) -> Any:
         """Every lane further up its own surface, until it arrives or has made so many steps."""
