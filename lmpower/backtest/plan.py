@@ -33,7 +33,7 @@ from lmpower.estimators.named import estimator_named
 from lmpower.shards import Shards, run_units
 
 KS = (10, 100, 1_000, 10_000)
-# Trials of one unit.
+# The most trials of one unit.
 _TOGETHER = 256
 
 Table = dict[str, np.ndarray]
@@ -93,7 +93,9 @@ class Synthetic:
     def _blocks(self) -> list[list[tuple[int, int]]]:
         """(truth, seed) of the trials that run together."""
         trials = list(itertools.product(range(len(self.truths)), range(self.seeds)))
-        return [trials[at : at + _TOGETHER] for at in range(0, len(trials), _TOGETHER)]
+        # of even size, so that one compiled program serves all
+        size = -(-len(trials) // -(-len(trials) // _TOGETHER))
+        return [trials[at : at + size] for at in range(0, len(trials), size)]
 
     @property
     def units(self) -> int:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from lmpower.counts import Rows
+from lmpower.counts import Rows, widened
 from lmpower.estimators.base import Estimate, slope_in
 from lmpower.integrals import log_beta_ratio
 
@@ -24,6 +24,7 @@ _log_ratio = jax.jit(log_beta_ratio)
 
 def independent(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Estimate:
     """The posterior mean of pass@k under a Beta(1, 1) of its own for each problem."""
+    rows = widened(rows)
     share = rows.weight / rows.weight.sum(-1, keepdims=True)
 
     def pass_at(ks: np.ndarray) -> np.ndarray:
