@@ -30,14 +30,11 @@ class Estimate(NamedTuple):
             straight line this is its slope, since that is how it is used.
         window_slope: minus the slope of its own curve log(-log pass@k) over the stated window, [B].
         pass_at_k: [B, K].
-        lower, upper: an interval for pass@k at the estimator's level, [B, K]; None if it gives none.
     """
 
     tail_exponent: Float[np.ndarray, " B"]
     window_slope: Float[np.ndarray, " B"]
     pass_at_k: Float[np.ndarray, "B K"]
-    lower: Float[np.ndarray, "B K"] | None = None
-    upper: Float[np.ndarray, "B K"] | None = None
 
 
 @dataclass(frozen=True)
