@@ -82,14 +82,20 @@ class Lanes:
             lower[:, box.names.index(name)] = upper[:, box.names.index(name)] = value
         return cls(rows, template, prior, lower, upper, together=size)
 
+    @property
+    def at_a_time(self) -> int:
+        """Steps of one round, after which whoever has arrived makes room."""
+        return _PATIENCE if self.together < _FEW else _STEPS_AT_A_TIME
+
     def only(self, index: np.ndarray) -> Lanes:
         rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
         return dataclasses.replace(self, rows=rows, lower=lower, upper=upper)
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
-        few = self.together < _FEW
-        refinement, steps = (FINE, _PATIENCE) if few else (COARSE, _STEPS_AT_A_TIME)
+        refinement = FINE if self.together < _FEW else COARSE
+        # one dataset's climb then shares its program with whatever continues the fit
+        steps = 0 if self.together < _ALONE else self.at_a_time
         box = self.lower, self.upper
         found = self.chunked(set_out, *box, refinement=refinement, starts=starts, steps=steps)
         size, kept = found.status.shape
@@ -173,7 +179,7 @@ class Lanes:
         while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
             part = _taken(states, running)
             lanes = self.only(running)
-            moved = lanes.climb(part, lanes.lower, lanes.upper, _STEPS_AT_A_TIME, refinement)
+            moved = lanes.climb(part, lanes.lower, lanes.upper, self.at_a_time, refinement)
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)

@@ -66,7 +66,7 @@ def surface_of(
     return surface
 
 
-@functools.partial(jax.jit, static_argnames=("grid", "starts"))
+@functools.partial(jax.jit, static_argnames=("grid", "starts", "steps"))
 def set_out(
     template: Difficulty,
     prior: Array,
@@ -79,7 +79,10 @@ def set_out(
     starts: int,
     steps: int,
 ) -> Ascent:
-    """The first steps from the most probable of the family's starting points, [B, K]."""
+    """The first steps from the most probable of the family's starting points, [B, K].
+
+    With no steps it only ranks them, which compiles in half the time.
+    """
     template, prior, rows, lower, upper = _in_precision(grid, (template, prior, rows, lower, upper))
     tries = jax.vmap(lambda rows, low, high: jnp.clip(template.starts(summarise(rows)), low, high))(
         rows, lower, upper
@@ -94,6 +97,8 @@ def set_out(
     heights = jnp.where(jnp.isnan(heights), -jnp.inf, heights)
     _, best = jax.lax.top_k(heights.T, min(starts, tries.shape[1]))
     chosen = jnp.take_along_axis(tries, best[..., None], axis=1)
+    if steps == 0:
+        return begin(chosen)
 
     def lane(rows: Rows, lower: Array, upper: Array, theta: Array) -> Ascent:
         surface = surface_of(template, prior, rows, grid, count)
