@@ -33,7 +33,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from oracle import PARAMETERS, best_fit  # noqa: E402
+from oracle import PARAMETERS, best_fit  # noqa: E402  # the oracle lives with the tests, off the path
 
 FIXED_IN_ADVANCE = ("pythia_math.csv", "code_contests.csv", "pythia_math_checkpoints.csv")
 STOPPED = "harmbench_bon_text.csv"

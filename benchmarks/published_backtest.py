@@ -62,7 +62,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="P = 128 and N = 100, 1000 only")
     options = parser.parse_args()
     problems, attempts = ((128,), (100, 1000)) if options.quick else ((64, 128), ATTEMPTS)
-    plan = Synthetic(TRUTHS, problems, attempts, 30, tuple(ESTIMATORS))
+    plan = Synthetic(
+        truths=TRUTHS, problems=problems, attempts=attempts, seeds=30, estimators=tuple(ESTIMATORS)
+    )
     begin = time.perf_counter()
     results = run_backtest(plan, options.out)
     print(f"{len(TRUTHS) * len(problems) * len(attempts) * 30} datasets x {len(ESTIMATORS)} estimators: "

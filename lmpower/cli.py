@@ -142,12 +142,13 @@ def _backtest(args: argparse.Namespace) -> None:
 
     names = tuple(ESTIMATORS) if args.estimators == ("all",) else args.estimators
     trials = {"attempts": args.hidden_to, "seeds": args.seeds, "estimators": names, "ks": args.k}
+    trials |= {"key": args.key}
     plan: Plan
     if args.kind == "synthetic":
         truths = {text: law_named(text) for text in args.truth}
-        plan = Synthetic(truths, args.problems, key=args.key, **trials)
+        plan = Synthetic(truths=truths, problems=args.problems, **trials)
     else:
-        plan = Real(_read(args), key=args.key, **trials)
+        plan = Real(groups=_read(args), **trials)
     results = run_backtest(plan, args.out, progress=sys.stderr.isatty())
     if results is None:
         print(f"other processes are still at work on {args.out}")

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
 from lmpower.binomial import log_choose
+from lmpower.pytree import pytree
 
 # fixed: the attempts per problem were chosen in advance (and may differ between problems)
 # on_success: a problem is tried until its first success, or first batch with one, or a limit
@@ -223,7 +224,7 @@ class Counts:
         return self._distinct[1]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Distinct (successes, failures) with the number of problems that have them: a JAX pytree.

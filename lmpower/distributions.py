@@ -47,7 +47,8 @@ class _OfDifficulty(Distribution):  # type: ignore[misc]  # numpyro is untyped h
     def _parameters(self) -> tuple[Array, Array, Array]:
         parameters = self.concentration1, self.concentration0, self.scale
         dtype = jnp.result_type(*parameters, float)
-        return tuple(jnp.asarray(x, dtype) for x in parameters)  # type: ignore[return-value]
+        alpha, beta, c = (jnp.asarray(x, dtype) for x in parameters)
+        return alpha, beta, c
 
     def _mapped(self, function: Callable[..., Array], *values: ArrayLike) -> Array:
         """``function(difficulty, *values)`` over the broadcast shape of parameters and values.
@@ -160,7 +161,7 @@ class _Chance(_OfDifficulty):
         shape = jnp.broadcast_shapes(*map(jnp.shape, given))
         super().__init__(batch_shape=shape, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=False, event_dim=0)  # type: ignore[untyped-decorator]
+    @constraints.dependent_property(is_discrete=False, event_dim=0)  # type: ignore[untyped-decorator]  # numpyro's
     def support(self) -> constraints.Constraint:
         """[0, scale]."""
         return constraints.interval(0.0, self.scale)
@@ -170,7 +171,7 @@ class _Chance(_OfDifficulty):
         log_p = self.sample_log_p(key, sample_shape)
         return jnp.clip(jnp.exp(log_p), _limits(log_p).tiny, self.scale)
 
-    @validate_sample  # type: ignore[untyped-decorator]
+    @validate_sample  # type: ignore[untyped-decorator]  # numpyro's
     def log_prob(self, value: ArrayLike) -> Float[Array, ...]:
         """log f(p): the density of logit x, times dw/dp = 1 / (c x (1 - x))."""
         return self._mapped(_log_density, value)
@@ -229,7 +230,7 @@ class _Successes(_OfDifficulty):
         shape = jnp.broadcast_shapes(*map(jnp.shape, given))
         super().__init__(batch_shape=shape, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=True, event_dim=0)  # type: ignore[untyped-decorator]
+    @constraints.dependent_property(is_discrete=True, event_dim=0)  # type: ignore[untyped-decorator]  # numpyro's
     def support(self) -> constraints.Constraint:
         """0, 1, ..., total_count."""
         return constraints.integer_interval(0, self.total_count)
@@ -241,7 +242,7 @@ class _Successes(_OfDifficulty):
         successes = jax.random.binomial(outcome, self.total_count, p, dtype=p.dtype)
         return successes.astype(jnp.result_type(int))
 
-    @validate_sample  # type: ignore[untyped-decorator]
+    @validate_sample  # type: ignore[untyped-decorator]  # numpyro's
     def log_prob(self, value: ArrayLike) -> Float[Array, ...]:
         """log C(n, s) + log E[p^s (1-p)^(n-s)]."""
         dtype = self._parameters[0].dtype

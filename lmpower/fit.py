@@ -23,6 +23,7 @@ from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.named import family_named
 from lmpower.lanes import Lanes
 from lmpower.maximise import CONVERGED, begin
+from lmpower.pytree import pytree
 
 
 class Status(enum.IntEnum):
@@ -59,7 +60,7 @@ _WEAK_PRIOR = {"alpha": (math.log(0.3), 1.5), "beta": (math.log(3.0), 2.0), "c":
 _WEAK_PRIOR |= {"pi0": (0.0, 0.3)}
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Fit:
     """One fit, or a batch of them along a leading axis B.

@@ -32,6 +32,7 @@ from lmpower.difficulty.base import Difficulty, Points
 from lmpower.fit import Fit
 from lmpower.integrals import Reach
 from lmpower.passk import check_ks
+from lmpower.pytree import pytree
 from lmpower.uncertainty import covariance
 
 METRICS = ("any", "all", "at_least")
@@ -41,7 +42,7 @@ _REFINEMENT = 1.5
 _OFFSETS = 41
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Forecast:
     """What k attempts will achieve.
@@ -227,7 +228,7 @@ def _ask(
     def of(law: Difficulty) -> tuple[Array, Array, Array]:
         points = law.points(reach, _REFINEMENT)
         hit, miss = _chance(points, ks, metric, tau)
-        return _weights(points, rows), hit, miss
+        return weights_given(points, rows), hit, miss
 
     def one(law: Difficulty) -> _Mean:
         weights, hit, miss = of(law)
@@ -259,7 +260,7 @@ def _chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[
     return reached, jax.scipy.special.betainc(ks - needed + 1, needed, 1 - p)
 
 
-def _weights(points: Points, rows: Rows) -> Float[Array, "R J"]:
+def weights_given(points: Points, rows: Rows) -> Float[Array, "R J"]:
     """The points' probabilities given each row."""
     log_weight = (
         rows.successes[:, None] * points.log_p + rows.failures[:, None] * points.log_q + points.log_weight

@@ -150,6 +150,7 @@ def _counts(tally: Tally, entries: list[int], stopping: str) -> Counts:
     pick = picker(entries)
     labels = None if tally.problems is None else pick(tally.problems)
     given = "fixed" if stopping == "auto" else stopping
+    # Counts makes arrays of the sequences that it is given
     counts = Counts(pick(tally.attempts), pick(tally.successes), labels, given)  # type: ignore[arg-type]
     if stopping == "auto" and counts.looks_stopped():
         return replace(counts, stopping="on_success")

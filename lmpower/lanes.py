@@ -1,4 +1,4 @@
-"""Many datasets climbed side by side, at a cost per dataset that does not depend on how many.
+"""Many datasets climbed side by side, at a cost per dataset that hardly depends on how many thousands.
 
 A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
 chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A large

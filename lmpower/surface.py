@@ -8,6 +8,7 @@ coordinates, given as means and precisions [2, D].
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -88,23 +89,18 @@ def set_out(
         rows, lower, upper
     )
 
-    def height(thetas: Array) -> Array:
-        return jax.vmap(lambda rows, theta: _log_posterior(template, prior, rows, theta, grid, count))(
-            rows, thetas
-        )
-
-    heights = jax.lax.map(height, jnp.moveaxis(tries, 1, 0))
+    heights = jax.lax.map(
+        lambda thetas: _heights(template, prior, rows, count, thetas, grid), jnp.moveaxis(tries, 1, 0)
+    )
     heights = jnp.where(jnp.isnan(heights), -jnp.inf, heights)
     _, best = jax.lax.top_k(heights.T, min(starts, tries.shape[1]))
     chosen = jnp.take_along_axis(tries, best[..., None], axis=1)
     if steps == 0:
         return begin(chosen)
 
-    def lane(rows: Rows, lower: Array, upper: Array, theta: Array) -> Ascent:
-        surface = surface_of(template, prior, rows, grid, count)
-        return ascend(surface, begin(theta), lower, upper, steps, _tolerance(grid))
-
-    return jax.vmap(jax.vmap(lane, in_axes=(None, None, None, 0)))(rows, lower, upper, chosen)
+    way = _way_up(template, prior, grid, count)
+    each_start = jax.vmap(way, in_axes=(None, 0, None, None, None))
+    return jax.vmap(each_start, in_axes=(0, 0, 0, 0, None))(rows, begin(chosen), lower, upper, steps)
 
 
 @functools.partial(jax.jit, static_argnames="grid")
@@ -123,11 +119,17 @@ def climb(
     """Every lane some steps further in its own box; lower == upper holds a coordinate."""
     template, prior, rows, lower, upper = _in_precision(grid, (template, prior, rows, lower, upper))
 
-    def lane(rows: Rows, state: Ascent, lower: Array, upper: Array, most: Array) -> Ascent:
-        surface = surface_of(template, prior, rows, grid, count)
-        return ascend(surface, state, lower, upper, most, _tolerance(grid))
+    return jax.vmap(_way_up(template, prior, grid, count))(rows, state, lower, upper, most_steps)
 
-    return jax.vmap(lane)(rows, state, lower, upper, most_steps)
+
+def _way_up(template: Difficulty, prior: Array, grid: Grid, count: Array) -> Callable[..., Ascent]:
+    """One lane's ascent: rows, state, lower, upper and the most steps -> state."""
+    tolerance = ROUGH_TOLERANCE if grid.rough else TOLERANCE
+
+    def way(rows: Rows, state: Ascent, lower: Array, upper: Array, most: Array | int) -> Ascent:
+        return ascend(surface_of(template, prior, rows, grid, count), state, lower, upper, most, tolerance)
+
+    return way
 
 
 @functools.partial(jax.jit, static_argnames="grid")
@@ -141,26 +143,24 @@ def height(
     grid: Grid,
 ) -> Float[Array, " B"]:
     """The penalised log-likelihood at ``theta``."""
-    return jax.vmap(lambda rows, theta: _log_posterior(template, prior, rows, theta, grid, count))(
-        rows, theta
-    )
+    return _heights(template, prior, rows, count, theta, grid)
 
 
-def _log_posterior(
-    template: Difficulty, prior: Array, rows: Rows, theta: Array, grid: Grid, count: Array
-) -> Array:
-    law = template.from_search(theta)
-    value = value_on_points(law, rows, grid.reach, grid.refinement, grid.blocks(count))
+def _heights(
+    template: Difficulty, prior: Array, rows: Rows, count: Array, theta: Array, grid: Grid
+) -> Float[Array, " B"]:
     mean, precision = prior
-    return value - 0.5 * jnp.sum(precision * (theta - mean) ** 2)
+
+    def lane(rows: Rows, theta: Array) -> Array:
+        law = template.from_search(theta)
+        value = value_on_points(law, rows, grid.reach, grid.refinement, grid.blocks(count))
+        return value - 0.5 * jnp.sum(precision * (theta - mean) ** 2)
+
+    return jax.vmap(lane)(rows, theta)
 
 
 def _in_precision(grid: Grid, tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, grid.dtype), tree)
-
-
-def _tolerance(grid: Grid) -> float:
-    return ROUGH_TOLERANCE if grid.rough else TOLERANCE
 
 
 def summarise(rows: Rows) -> Summary:

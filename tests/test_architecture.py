@@ -19,6 +19,7 @@ FLOORS = {
     "binomial": 0,
     "precision": 0,
     "shards": 0,
+    "pytree": 0,
     "maximise": 1,
     "counts": 1,
     "passk": 2,

@@ -171,7 +171,7 @@ def test_the_bound_falls_with_problems_and_attempts_and_rises_with_what_is_unkno
 
 def test_the_line_is_refused_for_stopped_counts():
     with pytest.raises(ValueError, match=r"line cannot be used where outcomes decided .* group 'm'"):
-        Real({"m": counts("on_success")}, [20], 2, ["line", "scaled-beta"])
+        Real(groups={"m": counts("on_success")}, attempts=[20], seeds=2, estimators=["line", "scaled-beta"])
 
 
 @pytest.mark.parametrize(("changes", "message"), [

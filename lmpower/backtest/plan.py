@@ -7,6 +7,7 @@ not on the machine, on how many devices or processes share the work, or on what 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import operator
 from collections.abc import Mapping, Sequence
@@ -50,22 +51,19 @@ class Plan(Protocol):
     def compute(self, unit: int) -> Table: ...
 
 
-@dataclass(frozen=True)
-class Synthetic:
-    """Truths x problems x attempts x seeds x estimators.
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """What all plans say.
 
     Attributes:
-        truths: laws by name.
-        problems, attempts: numbers P and N; every pair is run.
-        seeds: how many trials of each.
+        attempts: numbers N that a trial sees of each problem; each is run.
+        seeds: how many trials of each kind.
         estimators: by name.
         ks: budgets whose pass@k is forecast.
         window: in which window slopes are taken.
         key: one number from which all randomness comes.
     """
 
-    truths: Mapping[str, Difficulty]
-    problems: Sequence[int]
     attempts: Sequence[int]
     seeds: int
     estimators: Sequence[str]
@@ -74,7 +72,36 @@ class Synthetic:
     key: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.estimators, self.seeds, self.attempts)
+        for name in self.estimators:
+            estimator_named(name)
+        if not self.estimators:
+            raise ValueError("a backtest needs at least one estimator")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if not self.attempts or min(self.attempts) < 1:
+            raise ValueError(f"attempts must be at least 1, not {list(self.attempts)}")
+
+    def settings(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        fields = dataclasses.fields(Trials)
+        given = {field.name: getattr(self, field.name) for field in fields}
+        return {name: value if isinstance(value, int) else list(value) for name, value in given.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Trials):
+    """Truths x problems x attempts x seeds x estimators.
+
+    Attributes:
+        truths: laws by name.
+        problems: numbers P; each is run with every number of attempts.
+    """
+
+    truths: Mapping[str, Difficulty]
+    problems: Sequence[int]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.truths or not self.problems or min(self.problems) < 2:
             raise ValueError(f"a backtest needs truths, and at least 2 problems; got {list(self.problems)}")
 
@@ -83,7 +110,7 @@ class Synthetic:
             name: {"law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
             for name, law in self.truths.items()
         }
-        return {"kind": "synthetic", "truths": laws, "problems": list(self.problems)} | _settings(self)
+        return {"kind": "synthetic", "truths": laws, "problems": list(self.problems)} | self.settings()
 
     @property
     def _cells(self) -> list[tuple[int, int]]:
@@ -117,20 +144,14 @@ class Synthetic:
         return _judged(stack_rows(drawn), labels, futures, self.estimators, ks, self.window)
 
 
-@dataclass(frozen=True)
-class Real:
-    """Groups of real counts x attempts x seeds x estimators; see `Synthetic` for the rest."""
+@dataclass(frozen=True, kw_only=True)
+class Real(Trials):
+    """Groups of real counts x attempts x seeds x estimators; ``groups`` are the counts by name."""
 
     groups: Mapping[str, Counts]
-    attempts: Sequence[int]
-    seeds: int
-    estimators: Sequence[str]
-    ks: Sequence[int] = KS
-    window: tuple[float, float] = WINDOW
-    key: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.estimators, self.seeds, self.attempts)
+        super().__post_init__()
         for name, counts in self.groups.items():
             if counts.stopping == "fixed":
                 continue
@@ -150,7 +171,7 @@ class Real:
             }
             for name, counts in self.groups.items()
         }
-        return {"kind": "real", "groups": groups} | _settings(self)
+        return {"kind": "real", "groups": groups} | self.settings()
 
     @property
     def units(self) -> int:
@@ -187,28 +208,6 @@ def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None
         process=jax.process_index(),
         processes=jax.process_count(),
     )
-
-
-def _check(estimators: Sequence[str], seeds: int, attempts: Sequence[int]) -> None:
-    for name in estimators:
-        estimator_named(name)
-    if not estimators:
-        raise ValueError("a backtest needs at least one estimator")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, not {seeds}")
-    if not attempts or min(attempts) < 1:
-        raise ValueError(f"attempts must be at least 1, not {list(attempts)}")
-
-
-def _settings(plan: Any) -> dict[str, Any]:
-    return {
-        "attempts": list(plan.attempts),
-        "seeds": plan.seeds,
-        "estimators": list(plan.estimators),
-        "ks": list(plan.ks),
-        "window": list(plan.window),
-        "key": plan.key,
-    }
 
 
 def _judged(

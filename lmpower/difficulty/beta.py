@@ -16,9 +16,10 @@ from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
 from lmpower.integrals import log_beta, log_beta_ratio, log_rising
 from lmpower.precision import float64_on_host
+from lmpower.pytree import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Beta(PowerTail):
     """Beta(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""

@@ -20,9 +20,10 @@ from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Search, 
 from lmpower.difficulty.continuous import Continuous, from_either_side, log_success
 from lmpower.integrals import Reach, find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
+from lmpower.pytree import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Uniform(Continuous):
     """p uniform on (0, high), 0 < high <= 1."""
@@ -81,7 +82,7 @@ class Uniform(Continuous):
         return jnp.log(jnp.clip(highs, 1e-6, 1.0))[:, None]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class ContinuousBernoulli(Continuous):
     """Density C lam^x (1-lam)^(1-x) on (0, 1), 0 < lam < 1 (Loaiza-Ganem & Cunningham 2019).
@@ -151,7 +152,7 @@ class ContinuousBernoulli(Continuous):
         return jnp.stack([-1 / jnp.clip(summary.mean, 2e-3, 0.4), jnp.zeros_like(summary.mean)])[:, None]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Reciprocal(Difficulty):
     """Density 1/(p log(high/low)) on (low, high), 0 < low < high < 1: log p is uniform.

@@ -19,6 +19,7 @@ from lmpower.difficulty.base import NEVER, Box, Difficulty, Parameter, Points, S
 from lmpower.difficulty.continuous import Continuous
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
+from lmpower.pytree import pytree
 
 # the smallest share of unsolvable problems a fit looks at: it costs no data set 1e-6 nats against 0
 _LEAST_SHARE = 1e-9
@@ -26,7 +27,7 @@ _LEAST_SHARE = 1e-9
 _MOST_LOG = math.log(1e4)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Scaled(Continuous):
     """p = c x with x from ``base``: no problem is easier than c, 0 < c <= 1.
@@ -106,7 +107,7 @@ class Scaled(Continuous):
         return jnp.concatenate(tries)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class ZeroInflated(Difficulty):
     """A share ``pi0`` of problems that no attempt ever solves; the others follow ``base``.
@@ -185,7 +186,7 @@ class ZeroInflated(Difficulty):
         return jnp.concatenate(tries)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Mixture(Difficulty):
     """A problem is from component j with probability ``weights[j]``; the weights sum to 1."""

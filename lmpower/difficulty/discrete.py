@@ -27,9 +27,10 @@ from lmpower.difficulty.base import (
 )
 from lmpower.integrals import Reach, log_sum_exp
 from lmpower.precision import float64_on_host
+from lmpower.pytree import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Discrete(Difficulty):
     """P(p = p_j) = weights[j], for p_j in [0, 1]; the weights sum to 1."""

@@ -17,9 +17,10 @@ from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
 from lmpower.integrals import log1mexp, log_beta
 from lmpower.precision import float64_on_host
+from lmpower.pytree import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class Kumaraswamy(PowerTail):
     """Kumaraswamy(alpha, beta), both > 0; ``alpha`` is the tail exponent of pass@k."""

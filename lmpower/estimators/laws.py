@@ -1,10 +1,11 @@
 """Laws fitted by their exact binomial likelihood.
 
-Published: c is not fitted but set to min(1, (P+1)/P max s/n), the shapes are sought in (.01, 100)^2, and
-"the exponent" is the slope of a line through the fitted curve at 20 k from 1 to 10^4 (Schaeffer et al.
-2025, public code). The corrected variants take the fitted law's own tail exponent. Kazdan et al. 2025 fit
-Beta with c = 1 and forecast new problems from it; conditional on what each problem showed, the same fit
-forecasts these problems. lmpower's own fit c and the share of unsolvable problems too.
+Published: c is not fitted but set to min(1, (P+1)/P max s/n), and "the exponent" is the slope of a line
+through the fitted curve at 20 k from 1 to 10^4 (Schaeffer et al. 2025, public code, which seeks both shapes
+in (.01, 100); here it is the family's own, wider box). The corrected variants take the fitted law's own
+tail exponent. Kazdan et al. 2025 fit Beta with c = 1 and forecast new problems from it; conditional on what
+each problem showed, the same fit forecasts these problems. lmpower's own fit c and the share of
+unsolvable problems too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import Estimate, slope_in
 from lmpower.fit import Fit, fit_rows
+from lmpower.forecast import weights_given
 from lmpower.integrals import Reach
 from lmpower.surface import FINE
 
@@ -107,12 +109,7 @@ def _curve(
 ) -> Float[Array, "B K"]:
     def one(theta: Array, rows: Rows) -> Array:
         points = template.from_search(theta).points(reach, FINE)
-        log_weight = (
-            rows.successes[:, None] * points.log_p
-            + rows.failures[:, None] * points.log_q
-            + points.log_weight
-        )
-        mixed = (rows.weight / jnp.sum(rows.weight)) @ jax.nn.softmax(log_weight, axis=-1)
+        mixed = (rows.weight / jnp.sum(rows.weight)) @ weights_given(points, rows)
         return -jnp.expm1(points.log_q[:, None] * ks).T @ mixed
 
     return jax.vmap(one)(theta, rows)
