@@ -19,9 +19,10 @@ import optax
 
 from lmpower.counts import Rows
 from lmpower.difficulty.named import family_named
+from lmpower.grid import shared_grid
 from lmpower.likelihood import expand, value_on_points
 from lmpower.maximise import ascend, begin
-from lmpower.surface import reach_of
+from lmpower.surface import FINE, reach_of
 
 
 def rows(seed: int) -> Rows:
@@ -36,7 +37,7 @@ def main() -> None:
     template = family_named("scaled-kumaraswamy")
     with jax.enable_x64(True):
         data = rows(0)
-        reach = reach_of(data)
+        grid = shared_grid(reach_of(data), FINE)
         given = jax.tree.map(jnp.asarray, data)
         lower, upper = (jnp.asarray(bound) for bound in template.box[:2])
         start = jnp.asarray(template.to_search())
@@ -44,13 +45,13 @@ def main() -> None:
         @jax.jit
         def newton(theta: Any) -> Any:
             def surface(t: Any) -> Any:
-                return expand(template, t, given, reach)[:3]
+                return expand(template, t, given, grid)[:3]
 
             return ascend(surface, begin(theta), lower, upper, 200)
 
         def loss(theta: Any) -> Any:
             law = template.from_search(jnp.clip(theta, lower, upper))
-            return -value_on_points(law, given, reach)
+            return -value_on_points(law, given, grid)
 
         solver = optax.lbfgs()
 

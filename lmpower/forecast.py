@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty, Points
 from lmpower.fit import Fit
-from lmpower.integrals import Reach
+from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.passk import check_ks
 from lmpower.pytree import pytree
 from lmpower.uncertainty import covariance
@@ -39,6 +39,8 @@ METRICS = ("any", "all", "at_least")
 PROBLEMS = ("same", "new")
 # the grid of points, exact to 1e-10
 _REFINEMENT = 1.5
+# nodes, or 4, 16, ... times as many, so that few programs are compiled
+_NODES = 256
 _OFFSETS = 41
 
 
@@ -202,31 +204,32 @@ def _expectations(
     reach = Reach.holding(
         seen[0] + (0 if metric == "any" else most), seen[1] + (0 if metric == "all" else most)
     )
-    asked = functools.partial(_ask, metric=metric, tau=tau, reach=reach, slope=slope)
+    grid = filled_up(shared_grid(reach, _REFINEMENT), _NODES)
+    asked = functools.partial(_ask, metric=metric, tau=tau, slope=slope)
     # a new problem is one of which nothing was seen
     given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
     with jax.enable_x64(True):
-        arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, ks))
+        arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
         mean = jax.tree.map(np.asarray, asked(*arrays, batched=bool(law.batch_shape)))
     return cast(_Mean, mean if rows is not None else mean._replace(spread=0 * mean.spread))
 
 
-@functools.partial(jax.jit, static_argnames=("metric", "tau", "reach", "slope", "batched"))
+@functools.partial(jax.jit, static_argnames=("metric", "tau", "slope", "batched"))
 def _ask(
     law: Difficulty,
     rows: Rows,
+    grid: Grid,
     ks: Array,
     *,
     metric: str,
     tau: float | None,
-    reach: Reach,
     slope: bool,
     batched: bool,
 ) -> _Mean:
     share = jnp.asarray(rows.weight) / jnp.sum(rows.weight)
 
     def of(law: Difficulty) -> tuple[Array, Array, Array]:
-        points = law.points(reach, _REFINEMENT)
+        points = law.points(grid)
         hit, miss = _chance(points, ks, metric, tau)
         return weights_given(points, rows), hit, miss
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -188,9 +187,6 @@ DROP = 34.0
 CLOSING_BELOW, CLOSING_ABOVE = 23.0, 15.0
 # No feature of any law or kernel in the certified box lies further out than this in log-odds.
 _FAR = 3e5
-# Node spacings of a grid shared by many rows: relative error exp(-pi^2/h0) and exp(-2 pi^2/h1^2),
-# below 5e-6 at refinement 1 and 1e-10 at refinement 1.5, also at the corner of a reach (tested).
-_H0, _H1 = 0.6, 1.1
 # Gregory's end corrections (Abramowitz & Stegun 25.4.16-18), through seventh differences.
 _GREGORY = (1 / 12, 1 / 24, 19 / 720, 3 / 160, 863 / 60480, 275 / 24192, 33953 / 3628800)
 
@@ -267,72 +263,6 @@ def find_window(
     (left, lower), (right, upper) = ends
     low, high = jnp.maximum(left, lower)[..., 0], jnp.minimum(right, upper)[..., 0]
     return jax.lax.stop_gradient(low), jax.lax.stop_gradient(high)
-
-
-class Reach(NamedTuple):
-    """The most successes and the most failures of any kernel p^s (1-p)^f that a grid must resolve."""
-
-    successes: int
-    failures: int
-
-    @classmethod
-    def holding(cls, successes: float, failures: float) -> Self:
-        """The next of 100, 1000, 10^4, ... failures, and of the same or of 100, 10^4, 10^6, ... successes.
-
-        Few grids, and few compiled programs, then serve all counts. The number of nodes grows with the root
-        of the lesser of the two, so few successes among very many attempts are worth a grid of their own.
-        """
-        most_f = max(_power_above(10, failures), 100)
-        most_s = _power_above(100, successes)
-        return cls(most_f if most_s < most_f <= 1000 else most_s, most_f)
-
-
-def _power_above(base: int, count: float) -> int:
-    """The least of base, base^2, ... that is not below ``count``."""
-    return int(base ** max(math.ceil(math.log(max(count, 1)) / math.log(base) - 1e-9), 1))
-
-
-@functools.cache
-def shared_grid(reach: Reach, refinement: float = 1.0) -> tuple[np.ndarray, ...]:
-    """Nodes in log-odds on which every kernel p^s (1-p)^f within ``reach`` is exact.
-
-    Returns the nodes w, the logs of their weights, and log x and log(1-x) at them.
-
-    A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
-    are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p <= min(S (1-p), F p), at
-    most K = 2/(1/(S (1-p)) + 1/(F p)). So the nodes are equally spaced in X,
-
-        dX/dw = sqrt(1/h0^2 + K/h1^2),    p = 1/(1 + e^-w),
-
-    analytic in the strip |Im w| < pi/2, and the trapezoid rule in X keeps its exponential
-    convergence. About 80 nodes serve 100 attempts; their number grows as the root of min(S, F).
-    """
-    h0, h1 = _H0 / refinement, _H1 / refinement
-    most_s, most_f = max(reach.successes, 1), max(reach.failures, 1)
-    low, high = -math.log(most_f) - 13.0, math.log(most_s) + 9.0
-
-    def density(w: np.ndarray) -> np.ndarray:
-        curvature = 2 / ((1 + np.exp(w)) / most_s + (1 + np.exp(-w)) / most_f)
-        return np.sqrt(1 / h0**2 + curvature / h1**2)
-
-    # X on a fine grid by Gauss-Legendre in each cell, exact to rounding; then Newton for the nodes
-    x, weight = np.polynomial.legendre.leggauss(10)
-    edges = np.linspace(low, high, 512)
-    half = 0.5 * (edges[1] - edges[0])
-    cells = half * density(edges[:-1, None] + half * (1 + x)) @ weight
-    cumulative = np.concatenate([[0.0], np.cumsum(cells)])
-    nodes = math.ceil(cumulative[-1]) + 1
-    targets = np.linspace(0.0, cumulative[-1], nodes)
-    w = np.interp(targets, cumulative, edges)
-    for _ in range(4):
-        cell = np.clip(np.searchsorted(edges, w, side="right") - 1, 0, edges.size - 2)
-        span = 0.5 * (w - edges[cell])
-        inside = span * (density(edges[cell][:, None] + span[:, None] * (1 + x)) @ weight)
-        w = w - (cumulative[cell] + inside - targets) / density(w)
-    w[0], w[-1] = low, high
-    correction = gregory_correction(nodes)
-    log_weight = np.log(targets[1] / density(w) * (1 + correction + correction[::-1]))
-    return w, log_weight, -np.logaddexp(0, -w), -np.logaddexp(0, w)
 
 
 @functools.cache

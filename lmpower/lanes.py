@@ -1,7 +1,7 @@
 """Many datasets climbed side by side, at a cost per dataset that hardly depends on how many thousands.
 
 A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
-chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A large
+chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A
 batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
 it. Few programs are compiled: chunks are padded to few sizes, and what a grid must resolve is rounded
 up.
@@ -10,9 +10,10 @@ up.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
@@ -23,9 +24,9 @@ from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
-from lmpower.integrals import Reach, shared_grid
+from lmpower.grid import Reach, filled_up, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
-from lmpower.surface import COARSE, FINE, Grid, climb, height, set_out
+from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
 
 # The grid for those whom the fine one does not do, and how much finer the one is that checks another.
 FINEST, CHECK = 6.0, 1.5
@@ -36,18 +37,15 @@ _STEPS_AT_A_TIME = 6
 # steps are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
 MOST_STEPS = 120
-# Fewer datasets than this are each fitted alone; and fewer than that are not worth a coarse first run, nor
-# making room for one another: what takes time is compiling programs.
-_ALONE, _FEW = 16, 512
+# Fewer datasets than this are each fitted alone, without a coarse first run.
+_ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
-# Chunks hold 16, 64, 256, ... lanes, or 1 of a few; rows are taken as many at a time, in a lane that runs
-# alone and in others.
-_SMALLEST, _GROWTH = 16, 4
-_ROWS_ALONE, _ROWS = 128, 8
-# Bytes of R x J kernels held at once by one chunk: a core's cache; an accelerator wants as much in flight
-# as it has cores.
-_CHUNK_BYTES = {"cpu": 1 << 22, "gpu": 1 << 32, "tpu": 1 << 30}
+# Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
+_TILES = {"cpu": Tile(16, 8, 64), "gpu": Tile(4096, 32, 128), "tpu": Tile(1024, 32, 128)}
+_ALONE_TILE = Tile(1, 32, 128)
+# Arrays of a call hold so many blocks of each; of rows and nodes also 4, 16, ... times as many.
+_LANE_BLOCKS, _ROW_BLOCKS, _NODE_BLOCKS = 16, 4, 8
 # XLA runs one chunk's small loops on one core: as many chunks at a time as there are cores.
 _WORKERS = min(os.cpu_count() or 1, 16)
 
@@ -85,23 +83,21 @@ class Lanes:
     @property
     def at_a_time(self) -> int:
         """Steps of one round, after which whoever has arrived makes room."""
-        return _PATIENCE if self.together < _FEW else _STEPS_AT_A_TIME
+        return _PATIENCE if self.together < _ALONE else _STEPS_AT_A_TIME
 
     def only(self, index: np.ndarray) -> Lanes:
+        if np.array_equal(index, np.arange(len(self.lower))):
+            return self  # with its chunks as they lie
         rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
         return dataclasses.replace(self, rows=rows, lower=lower, upper=upper)
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
-        refinement = FINE if self.together < _FEW else COARSE
-        # one dataset's climb then shares its program with whatever continues the fit
-        steps = 0 if self.together < _ALONE else self.at_a_time
-        box = self.lower, self.upper
-        found = self.chunked(set_out, *box, refinement=refinement, starts=starts, steps=steps)
-        size, kept = found.status.shape
-        flat = jax.tree.map(lambda leaf: leaf.reshape(size * kept, *leaf.shape[2:]), found)
+        refinement = FINE if self.together < _ALONE else COARSE
+        chosen = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=starts)
+        size, kept, dimensions = chosen.shape
         each = self.only(np.repeat(np.arange(size), kept))
-        flat = each.climbed(flat, refinement, _PATIENCE)
+        flat = each.climbed(begin(chosen.reshape(-1, dimensions)), refinement, _PATIENCE)
         found = _highest_first(flat, size, kept)
         top, value = self.finish(_lane(found, 0), refinement)
         for j in range(1, kept):
@@ -160,9 +156,8 @@ class Lanes:
         A ridge that long leads to a corner of the family, and another start may lie in another corner; so
         all starts are looked at once more, on a grid on which they can be told apart.
         """
-        box = self.lower, self.upper
-        again = self.chunked(set_out, *box, refinement=refinement, starts=1, steps=_PATIENCE)
-        again = _lane(again, 0)
+        best = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=1)
+        again = self.climbed(begin(best[:, 0]), refinement, _PATIENCE)
         higher = np.flatnonzero(again.value > state.value)
         _overwrite(state, higher, _taken(again, higher))
         state = self.climbed(state, refinement, MOST_STEPS)
@@ -202,84 +197,91 @@ class Lanes:
         """The penalised log-likelihood."""
         return cast(np.ndarray, self.chunked(height, theta, refinement=refinement))
 
-    def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: int) -> Any:
-        """``run(template, prior, rows, count, *args, grid=.., ..)`` over chunks of lanes of like size.
+    def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: Any) -> Any:
+        """``run(load, rows, *args, tile=.., rough=.., ..)`` over chunks of lanes that share a grid.
 
-        Every chunk is padded to a size from a short list, so few programs are ever compiled, and the
-        points on which a lane is put do not depend on who runs beside it.
+        Arrays are filled up to lengths from a short list, so few programs are ever compiled, and what is
+        computed for a lane does not depend on who runs beside it.
         """
-        narrowest = 32 if self.together < _ALONE else 128
-        width = narrowest * 4 ** max(math.ceil(math.log(self.rows.weight.shape[-1] / narrowest, 4)), 0)
+        tile, rough = self._tile, refinement == COARSE
+        template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
 
         def job(chunk: _Chunk) -> tuple[np.ndarray, Any]:
-            full = np.resize(chunk.lanes, chunk.size)
-            rows = widened(_taken(self.rows, full), width)
-            block = min(width, _ROWS_ALONE if chunk.size == 1 else _ROWS)
-            grid = Grid(chunk.reach, refinement, block if block < width else None)
-            count = np.int32(-(-chunk.used // block))
+            grid = shared_grid(chunk.reach, refinement)
+            blocks = -(-grid.nodes.log_x.size // tile.nodes)
+            used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
+            grid = filled_up(grid, tile.nodes * _NODE_BLOCKS)
+            load = Load(template, prior, grid, chunk.used_rows, used_nodes)
             with jax.enable_x64(True):
-                args_here = _taken(args, full)
-                result = run(self.template, self.prior, rows, count, *args_here, grid=grid, **options)
+                mine = _taken(args, chunk.padded)
+                result = run(load, chunk.rows, *mine, tile=tile, rough=rough, **options)
                 return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
-        chunks = list(self._chunks(refinement))
-        kind = (run, jax.tree.structure(self.template), refinement, width, *options.values())
-        _make_room({(*kind, chunk.reach, chunk.size) for chunk in chunks})
-        if len(chunks) == 1:
-            done = [job(chunks[0])]
+        if len(self._chunks) == 1:
+            done = [job(self._chunks[0])]
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
-                done = list(pool.map(job, chunks))
-        return _gather(done, self.rows.weight.shape[0])
+                done = list(pool.map(job, self._chunks))
+        return _gather(done, len(self.lower))
 
-    def _chunks(self, refinement: float) -> Iterator[_Chunk]:
+    @property
+    def _tile(self) -> Tile:
+        return _ALONE_TILE if self.together < _ALONE else _TILES.get(jax.default_backend(), _TILES["cpu"])
+
+    @functools.cached_property
+    def _chunks(self) -> list[_Chunk]:
         """Lanes by the grid that they need, and among those by how many rows they use."""
-        weight = self.rows.weight
-        used = weight.shape[-1] - np.argmax(weight[:, ::-1] > 0, axis=-1)
+        tile, used = self._tile, _used(self.rows)
+        width = _length(self.rows.weight.shape[-1], tile.rows * _ROW_BLOCKS)
         most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
         kinds, kind = np.unique(most, axis=0, return_inverse=True)
-        reaches = [Reach.holding(*each) for each in kinds]
         alike: dict[Reach, list[int]] = {}
-        for j, reach in enumerate(reaches):
-            alike.setdefault(reach, []).append(j)
+        for j, each in enumerate(kinds):
+            alike.setdefault(Reach.holding(*each), []).append(j)
+        chunks = []
         for reach, members in alike.items():
             index = np.flatnonzero(np.isin(kind, members))
             index = index[np.argsort(used[index], kind="stable")]
-            bytes_a_lane = 8 * _ROWS * shared_grid(reach, refinement)[0].size
-            fitting = max(_CHUNK_BYTES.get(jax.default_backend(), 1 << 22) // bytes_a_lane, 1)
-            alone = self.together < _ALONE
-            size = 1 if alone else _SMALLEST
-            while not alone and _GROWTH * size <= fitting:
-                size *= _GROWTH
-            while index.size:
-                while size > _SMALLEST and 2 * index.size <= size:
-                    size //= _GROWTH
-                yield _Chunk(reach, index[:size], size, int(used[index[:size]].max()))
-                index = index[size:]
-
-
-# Programs compiled and kept. XLA's CPU programs take some 400 pieces of mapped memory each, of which Linux
-# lets a process have 65530.
-_programs: set[Any] = set()
-_MOST_PROGRAMS = 120
-
-
-def _make_room(wanted: set[Any]) -> None:
-    """Forget all compiled programs before there are too many."""
-    if len(_programs | wanted) > _MOST_PROGRAMS:
-        for program in {kind[0] for kind in _programs}:
-            program.clear_cache()
-        _programs.clear()
-    _programs.update(wanted)
+            # an even share for every worker, if it is not more than one takes at a time
+            share = min(-(-index.size // (_WORKERS * tile.lanes)), _LANE_BLOCKS) * tile.lanes
+            share, blocks = (4, 4) if tile.lanes == 1 else (share, _LANE_BLOCKS)
+            for at in range(0, index.size, share):
+                lanes = index[at : at + share]
+                padded = np.resize(lanes, tile.lanes * blocks)
+                rows = widened(_taken(self.rows, padded), width)
+                most_used = used[padded].reshape(-1, tile.lanes).max(-1)
+                most_used[-(-lanes.size // tile.lanes) :] = 0
+                used_rows = (-(-most_used // tile.rows)).astype(np.int32)
+                chunks.append(_Chunk(reach, lanes, padded, rows, used_rows))
+        return chunks
 
 
 class _Chunk(NamedTuple):
-    """Lanes that run together on one grid, padded to ``size``; none uses more rows than ``used``."""
+    """Lanes that run together on one grid.
+
+    Attributes:
+        reach: what the grid must resolve.
+        lanes: which they are.
+        padded: the same, filled up with some of them to a whole number of blocks.
+        rows: theirs, filled up.
+        used_rows: blocks of rows that each block of lanes uses; 0 if it is there for the number only.
+    """
 
     reach: Reach
-    lanes: np.ndarray
-    size: int
-    used: int
+    lanes: Int[np.ndarray, " B"]
+    padded: Int[np.ndarray, " C"]
+    rows: Rows
+    used_rows: Int[np.ndarray, " L"]
+
+
+def _used(rows: Rows) -> np.ndarray:
+    """How many rows each lane uses, [B]; those after them are padding."""
+    return np.asarray(rows.weight.shape[-1] - np.argmax(rows.weight[:, ::-1] > 0, axis=-1))
+
+
+def _length(least: int, multiple: int) -> int:
+    """``multiple`` times 1, 4, 16, ...: the first that is not below ``least``."""
+    return multiple * 4 ** max(math.ceil(math.log(least / multiple, 4)), 0)
 
 
 def _taken(tree: Any, index: np.ndarray) -> Any:

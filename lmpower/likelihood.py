@@ -11,10 +11,11 @@ the mass that F puts in each.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +25,14 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, Points
-from lmpower.integrals import Reach, log1mexp
+from lmpower.grid import Grid, Nodes
+from lmpower.integrals import log1mexp
 from lmpower.precision import float64_on_host
 
 D = TypeVar("D", bound=Difficulty)
 T = TypeVar("T")
+# Below the exponent of any kernel: of a row that has seen no point yet.
+_LOWEST = -1e30
 
 
 @float64_on_host
@@ -52,58 +56,60 @@ class Expansion(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Take ``size`` rows at a time, and of the blocks only the first ``used``: the rest is padding.
+    """Take ``rows`` rows and ``nodes`` nodes at a time, and only the first blocks: the rest is padding.
 
-    What is held at once then depends neither on how many rows there are, nor the time on how many
-    pad them; R must be a multiple of ``size``.
+    What is held at once then depends neither on how many rows and nodes there are, nor the time on how
+    many pad them. The lengths of both must be multiples.
     """
 
-    size: int
-    used: Int[Array, ""]
+    rows: int
+    nodes: int
+    used_rows: Int[Array, ""]
+    used_nodes: Int[Array, ""]
 
 
 def log_moments_on_points(
-    difficulty: Difficulty, rows: Rows, reach: Reach, refinement: float = 1.0
+    difficulty: Difficulty, rows: Rows, grid: Grid, blocks: Blocks | None = None
 ) -> Float[Array, " R"]:
-    """log_moment of every row on one shared grid; ``reach`` bounds the rows."""
-    kernel, peak = _kernel(_finished(jnp.stack(difficulty.points(reach, refinement))), rows)
-    return jnp.log(_totals(kernel)) + peak
+    """log_moment of every row on one grid, whose reach bounds the rows."""
+
+    def inside(nodes: Nodes) -> _Cloud:
+        return _plainly(difficulty.inside(nodes))
+
+    outside = _plainly(difficulty.outside(grid))
+    return _row_sums(
+        outside, inside if _needs_nodes(difficulty, grid) else None, rows, grid, blocks
+    ).log_total
 
 
 def scores_on_points(
-    template: Difficulty, theta: Float[Array, " D"], rows: Rows, reach: Reach, refinement: float = 1.0
+    template: Difficulty,
+    theta: Float[Array, " D"],
+    rows: Rows,
+    grid: Grid,
+    blocks: Blocks | None = None,
 ) -> Float[Array, "R D"]:
     """Derivative of every row's log_moment in the search coordinates."""
 
     def moments(t: Array) -> Array:
-        return log_moments_on_points(template.from_search(t), rows, reach, refinement)
+        return log_moments_on_points(template.from_search(t), rows, grid, blocks)
 
     return cast(Array, jax.jacfwd(moments)(theta))
 
 
 def value_on_points(
-    difficulty: Difficulty,
-    rows: Rows,
-    reach: Reach,
-    refinement: float = 1.0,
-    blocks: Blocks | None = None,
+    difficulty: Difficulty, rows: Rows, grid: Grid, blocks: Blocks | None = None
 ) -> Float[Array, ""]:
-    """sum over rows of weight * log_moment(s, f), on one shared grid."""
-    nu = _finished(jnp.stack(difficulty.points(reach, refinement)))
-
-    def some(rows: Rows) -> Array:
-        kernel, peak = _kernel(nu, rows)
-        return _weighted(rows, jnp.log(_totals(kernel)) + peak)
-
-    return cast(Array, _over(some, rows, blocks))
+    """sum over rows of weight * log_moment(s, f), on one grid."""
+    log_moments = log_moments_on_points(difficulty, rows, grid, blocks)
+    return cast(Array, _added_up(_weighted, rows, log_moments, blocks))
 
 
 def expand(
     template: D,
     theta: Float[Array, " D"],
     rows: Rows,
-    reach: Reach,
-    refinement: float = 1.0,
+    grid: Grid,
     blocks: Blocks | None = None,
 ) -> Expansion:
     """Value, gradient and Hessian of the log-likelihood at search coordinates ``theta``.
@@ -115,65 +121,147 @@ def expand(
         grad log M_i = sum_j P_ij (phi_i . nu_j'),
         hess log M_i = sum_j P_ij [(phi_i . nu_j')(phi_i . nu_j')^T + phi_i . nu_j''] - grad grad^T,
 
-    so derivatives are taken of J points and never of R x J numbers: two small matrix products, of
-    K_ij with the nu_j' that are not zero, and of W_ab = sum_i weight_i phi_ia phi_ib P_ij.
+    polynomials in phi_i whose coefficients are means of products of the nu_j', and of nu_j''. So
+    derivatives are taken of J points and never of R x J numbers, and a row needs one product with the
+    matrix of those products that are not zero.
     """
     size = theta.shape[0]
-    points, slope, bend = _two_derivatives(
-        lambda t: template.from_search(t).points(reach, refinement), theta
-    )
-    moving = sorted(slope)
-    pairs = sorted({tuple(sorted((a, b))) for a, _ in moving for b in (2, *(b for b, _ in moving))})
-    features = jnp.stack([jnp.ones_like(points[0]), *(slope[each] for each in moving)], axis=-1)
-    nu, features = _finished((jnp.stack(points), features))
 
-    def some(rows: Rows) -> tuple[Array, ...]:
+    def law(t: Sequence[Array]) -> D:
+        return template.from_search(t)
+
+    def outside(*t: Array) -> Points:
+        return law(t).outside(grid)
+
+    def inside(nodes: Nodes) -> Callable[..., Points]:
+        return lambda *t: law(t).inside(nodes)
+
+    t = [theta[d] for d in range(size)]
+    moves = [
+        set.union(*both) for both in zip(moved_by(outside, t), moved_by(inside(grid.nodes), t), strict=True)
+    ]
+    terms = _Terms.of(moves, size)
+
+    def features_inside(nodes: Nodes) -> _Cloud:
+        return terms.features(inside(nodes), t)
+
+    at_nodes = features_inside if _needs_nodes(law(t), grid) else None
+    sums = _row_sums(terms.features(outside, t), at_nodes, rows, grid, blocks)
+
+    def some(rows: Rows, sums: _RowSums) -> tuple[Array, ...]:
         weight = jnp.asarray(rows.weight)
-        phi = _phi(rows)
-        kernel, peak = _kernel(nu, rows)
-        sums = jnp.matmul(kernel, features, precision="highest")
-        total, means = sums[:, 0], sums[:, 1:] / sums[:, :1]
-        by_coordinate: list[Any] = [jnp.zeros_like(total)] * size
-        for q, (a, d) in enumerate(moving):
-            by_coordinate[d] = by_coordinate[d] + phi[a] * means[:, q]
-        scores = jnp.stack(by_coordinate, axis=-1)
+        scores, bends = terms.derivatives(_phi(rows), sums.means)
         weighted = weight[:, None] * scores
         outer = jnp.matmul(weighted.T, scores, precision="highest")
-        share = jnp.stack([phi[a] * phi[b] * (weight / total) for a, b in pairs])
-        W = jnp.matmul(share, kernel, precision="highest")
-        return _weighted(rows, jnp.log(total) + peak), jnp.sum(weighted, axis=0), outer, W
+        return _weighted(rows, sums.log_total), jnp.sum(weighted, axis=0), weight @ bends, outer
 
-    value, gradient, outer, W = cast(tuple[Array, ...], _over(some, rows, blocks))
-    W_of = dict(zip(pairs, W, strict=True))
-
-    def curvature(d: int, e: int) -> Array:
-        bent = sum(W_of[a, 2] * bend[a, d, e] for a in range(3) if (a, d, e) in bend)
-        crossed = (
-            W_of[min(a, b), max(a, b)] * slope[a, d] * slope[b, e]
-            for (a, one), (b, other) in itertools.product(moving, moving)
-            if (one, other) == (d, e)
-        )
-        return bent + sum(crossed) + jnp.zeros_like(points[0])
-
-    upper = [(d, e) for d in range(size) for e in range(d, size)]
-    # a product with ones, because XLA adds up a plain sum's terms one by one
-    sums = _totals(jnp.stack([curvature(d, e) for d, e in upper]))
-    place = np.array([[upper.index((min(d, e), max(d, e))) for e in range(size)] for d in range(size)])
-    return Expansion(value, gradient, sums[place] - outer)
+    value, gradient, bend, outer = _added_up(some, rows, sums, blocks)
+    return Expansion(value, gradient, bend[terms.place] - outer)
 
 
-def _over(some: Callable[[Rows], Any], rows: Rows, blocks: Blocks | None) -> Any:
-    """``some(rows)``, or its sum over blocks of rows."""
+class _RowSums(NamedTuple):
+    """For every row, log sum_j exp(phi_i . nu_j) and the means of all features over those points."""
+
+    log_total: Float[Array, " R"]
+    means: Float[Array, "R F"]
+
+
+_Cloud: TypeAlias = tuple[Float[Array, "3 J"], Float[Array, "J F"]]
+
+
+def _plainly(points: Points) -> _Cloud:
+    """Points of which nothing but their mass is asked."""
+    return jnp.stack(points), jnp.ones_like(points.log_p)[:, None]
+
+
+def _row_sums(
+    outside: _Cloud,
+    inside: Callable[[Nodes], _Cloud] | None,
+    rows: Rows,
+    grid: Grid,
+    blocks: Blocks | None = None,
+) -> _RowSums:
+    """One pass over the points, block by block; the first feature is 1.
+
+    Each row carries the highest exponent seen so far, which keeps it from underflowing, and sums
+    relative to it.
+    """
+    nu, features = outside
+    so_far = (
+        jnp.full_like(rows.weight, _LOWEST),
+        jnp.zeros((*rows.weight.shape, features.shape[1]), nu.dtype),
+    )
+
+    def take_in(cloud: _Cloud, rows: Rows, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
+        nu, features = cloud
+        exponent = jnp.matmul(jnp.stack(_phi(rows), axis=-1), nu, precision="highest")
+        peak = jax.lax.stop_gradient(jnp.maximum(so_far[0], jnp.max(exponent, axis=-1)))
+        # (numbers below the smallest normal one would be slow, and are as good as nothing beside the peak)
+        least = 0.9 * math.log(jnp.finfo(exponent.dtype).tiny)
+        kernel = _finished(jnp.exp(jnp.maximum(exponent - peak[:, None], least)))
+        before = so_far[1] * jnp.exp(so_far[0] - peak)[:, None]
+        return peak, before + jnp.matmul(kernel, features, precision="highest")
+
     if blocks is None:
-        return some(rows)
-    cut = jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, blocks.size)), rows)
+        if nu.shape[1]:
+            so_far = take_in(outside, rows, so_far)
+        if inside is not None:
+            so_far = take_in(inside(grid.nodes), rows, so_far)
+        return _means(*so_far)
+
+    cut, so_far = jax.tree.map(functools.partial(_cut, size=blocks.rows), (rows, so_far))
+
+    def every_row(cloud: _Cloud, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
+        cloud = _finished(cloud)
+
+        def block(i: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
+            mine = jax.tree.map(lambda leaf: leaf[i], (cut, so_far))
+            return jax.tree.map(lambda leaf, new: leaf.at[i].set(new), so_far, take_in(cloud, *mine))
+
+        return cast(tuple[Array, Array], jax.lax.fori_loop(0, blocks.used_rows, block, so_far))
+
+    if nu.shape[1]:
+        so_far = every_row(outside, so_far)
+    if inside is not None:
+
+        def some_nodes(j: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
+            size = blocks.nodes
+            nodes = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, j * size, size), grid.nodes
+            )
+            return every_row(inside(nodes), so_far)
+
+        so_far = jax.lax.fori_loop(0, blocks.used_nodes, some_nodes, so_far)
+    return _means(*jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, *leaf.shape[2:])), so_far))
+
+
+def _needs_nodes(law: Difficulty, grid: Grid) -> bool:
+    """Whether the law has points at a grid's nodes at all."""
+    return bool(jax.eval_shape(law.inside, grid.nodes).log_p.size)
+
+
+def _means(peak: Float[Array, " R"], sums: Float[Array, "R F"]) -> _RowSums:
+    # a block of rows that was left out has sums of 0
+    total = jnp.where(sums[:, 0] > 0, sums[:, 0], 1.0)
+    return _RowSums(jnp.log(total) + peak, sums[:, 1:] / total[:, None])
+
+
+def _cut(leaf: Array, size: int) -> Array:
+    return jnp.reshape(leaf, (-1, size, *leaf.shape[1:]))
+
+
+def _added_up(some: Callable[[Rows, Any], Any], rows: Rows, sums: Any, blocks: Blocks | None) -> Any:
+    """``some(rows, sums)``, or its sum over the blocks of rows that are used."""
+    if blocks is None:
+        return some(rows, sums)
+    cut = jax.tree.map(functools.partial(_cut, size=blocks.rows), (rows, sums))
 
     def add(i: Array, total: Any) -> Any:
-        return jax.tree.map(jnp.add, total, some(jax.tree.map(lambda leaf: leaf[i], cut)))
+        return jax.tree.map(jnp.add, total, some(*jax.tree.map(lambda leaf: leaf[i], cut)))
 
-    shapes = jax.eval_shape(lambda: some(jax.tree.map(lambda leaf: leaf[0], cut)))
+    shapes = jax.eval_shape(lambda: some(*jax.tree.map(lambda leaf: leaf[0], cut)))
     zero = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.fori_loop(0, blocks.used, add, zero)
+    return jax.lax.fori_loop(0, blocks.used_rows, add, zero)
 
 
 def _phi(rows: Rows) -> tuple[Array, Array, Array]:
@@ -181,61 +269,76 @@ def _phi(rows: Rows) -> tuple[Array, Array, Array]:
     return s, f, jnp.ones_like(s)
 
 
-def _kernel(nu: Float[Array, "3 J"], rows: Rows) -> tuple[Float[Array, "R J"], Float[Array, " R"]]:
-    """exp(phi_i . nu_j - peak_i) and each row's peak, which keeps any row from underflowing."""
-    exponent = jnp.matmul(jnp.stack(_phi(rows), axis=-1), nu, precision="highest")
-    peak = jax.lax.stop_gradient(jnp.max(exponent, axis=-1))
-    # (numbers below the smallest normal one would be slow, and are as good as nothing beside the peak)
-    least = 0.9 * math.log(jnp.finfo(exponent.dtype).tiny)
-    return _finished(jnp.exp(jnp.maximum(exponent - peak[:, None], least))), peak
-
-
 def _finished(arrays: T) -> T:
     """The same, kept from being fused into a loop that would take them anew for every use."""
     return cast(T, jax.lax.optimization_barrier(arrays))
-
-
-def _totals(terms: Float[Array, "R J"]) -> Float[Array, " R"]:
-    return jnp.matmul(terms, jnp.ones_like(terms[0]), precision="highest")
 
 
 def _weighted(rows: Rows, log_moments: Float[Array, " R"]) -> Float[Array, ""]:
     return jnp.sum(jnp.where(rows.weight > 0, rows.weight * log_moments, 0.0))
 
 
-def _two_derivatives(
-    cloud: Callable[[Sequence[Array]], Points], theta: Array
-) -> tuple[Points, dict[tuple[int, int], Array], dict[tuple[int, int, int], Array]]:
-    """nu, its derivatives {(a, d): [J]}, and its second derivatives {(a, d, e): [J], d <= e}.
+class _Terms(NamedTuple):
+    """Which derivatives of the points are not zero, and which products of them a Hessian needs.
 
-    a counts nu's parts; what is zero for every theta is left out. The coordinates go in one by one, so
-    that a derivative in one of them costs nothing where only others enter.
+    Attributes:
+        slopes: (a, d) where part a of nu moves with coordinate d.
+        bends: (a, b, d, e), d <= e, a <= b: the coefficient of phi_a phi_b in entry (d, e).
+        place: of each entry in the list of those with d <= e, [D, D].
     """
-    size = theta.shape[0]
-    t = [theta[d] for d in range(size)]
-    one = jnp.ones_like(t[0])
 
-    def along(function: Callable[..., Points], d: int) -> Callable[..., Points]:
-        def derivative(*t: Array) -> Points:
-            return cast(Points, jax.jvp(lambda x: function(*t[:d], x, *t[d + 1 :]), (t[d],), (one,))[1])
+    slopes: tuple[tuple[int, int], ...]
+    bends: tuple[tuple[int, int, int, int], ...]
+    place: np.ndarray
 
-        return derivative
+    @classmethod
+    def of(cls, moves: Sequence[set[int]], size: int) -> Self:
+        slopes = tuple((a, d) for a in range(3) for d in sorted(moves[a]))
+        upper = [(d, e) for d in range(size) for e in range(d, size)]
+        bends = {
+            (min(a, b), max(a, b), d, e)
+            for (a, one), (b, other), (d, e) in itertools.product(slopes, slopes, upper)
+            if (one, other) == (d, e)
+        }
+        bends |= {(a, 2, d, e) for a, (d, e) in itertools.product(range(3), upper) if {d, e} <= moves[a]}
+        place = [[upper.index((min(d, e), max(d, e))) for e in range(size)] for d in range(size)]
+        return cls(slopes, tuple(sorted(bends)), np.array(place))
 
-    def at(*t: Array) -> Points:
-        return cloud(t)
+    def features(self, cloud: Callable[..., Points], t: Sequence[Array]) -> _Cloud:
+        """nu [3, J] and, side by side, 1, its slopes, and what goes with phi_a phi_b in the Hessian."""
+        one = jnp.ones_like(t[0])
 
-    moves = moved_by(at, t)
-    slope: dict[tuple[int, int], Array] = {}
-    bend: dict[tuple[int, int, int], Array] = {}
-    for d in range(size):
-        first = along(at, d)
-        slope |= {(a, d): part for a, part in enumerate(first(*t)) if d in moves[a]}
-        for e in range(d, size):
-            both = [a for a in range(3) if d in moves[a] and e in moves[a]]
-            if both:
-                second = along(first, e)(*t)
-                bend |= {(a, d, e): second[a] for a in both}
-    return at(*t), slope, bend
+        def along(function: Callable[..., Points], d: int) -> Callable[..., Points]:
+            # coordinate by coordinate, so that a derivative in one costs nothing where only others enter
+            def derivative(*t: Array) -> Points:
+                return cast(Points, jax.jvp(lambda x: function(*t[:d], x, *t[d + 1 :]), (t[d],), (one,))[1])
+
+            return derivative
+
+        points = cloud(*t)
+        first = {d: along(cloud, d)(*t) for _, d in self.slopes}
+        second = {(d, e): along(along(cloud, d), e)(*t) for *_, d, e in self.bends}
+        columns = [jnp.ones_like(points.log_p), *(first[d][a] for a, d in self.slopes)]
+        for a, b, d, e in self.bends:
+            column = second[d, e][a] if b == 2 else jnp.zeros_like(points.log_p)
+            for one_part, other in {(a, b), (b, a)}:
+                if {(one_part, d), (other, e)} <= set(self.slopes):
+                    column = column + first[d][one_part] * first[e][other]
+            columns.append(column)
+        return jnp.stack(points), jnp.stack(columns, axis=-1)
+
+    def derivatives(
+        self, phi: Sequence[Array], means: Float[Array, "R F"]
+    ) -> tuple[Float[Array, "R D"], Float[Array, "R E"]]:
+        """Each row's gradient, and mean of second derivatives for the entries with d <= e."""
+        size = len(self.place)
+        gradient: list[Any] = [jnp.zeros_like(phi[0])] * size
+        entries: list[Any] = [jnp.zeros_like(phi[0])] * (size * (size + 1) // 2)
+        for column, (a, d) in enumerate(self.slopes):
+            gradient[d] = gradient[d] + phi[a] * means[:, column]
+        for column, (a, b, d, e) in enumerate(self.bends, start=len(self.slopes)):
+            entries[self.place[d, e]] += phi[a] * phi[b] * means[:, column]
+        return jnp.stack(gradient, axis=-1), jnp.stack(entries, axis=-1)
 
 
 def moved_by(function: Callable[..., Points], args: Sequence[Array]) -> list[set[int]]:

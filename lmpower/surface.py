@@ -1,8 +1,11 @@
 """The compiled programs of a fit: where to start, how high a place lies, and some steps further up.
 
-Each takes a chunk of lanes, that is of datasets, as rows [B, R], and maps over them. The surface they
-climb is the log-likelihood on a shared grid of points less the penalty of a normal prior on the search
-coordinates, given as means and precisions [2, D].
+Each takes lanes, that is datasets, as rows [B, R], and maps over them, a block of lanes after the other.
+The surface they climb is the log-likelihood on a grid of points less the penalty of a normal prior on the
+search coordinates, given as means and precisions [2, D].
+
+What varies from call to call (how many lanes, rows and nodes are used, and where the nodes lie) is data, so
+that a family needs one program of each kind.
 """
 
 from __future__ import annotations
@@ -18,33 +21,43 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, Summary
-from lmpower.integrals import Reach
+from lmpower.grid import Grid, Reach
 from lmpower.likelihood import Blocks, expand, value_on_points
-from lmpower.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend, begin
+from lmpower.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend
 
-# A batch climbs in float32 on a coarse grid (1e-6 a problem), which is twice as fast, and ends in
+# A batch climbs in float32 on a coarse grid (1e-5 a problem), which is twice as fast, and ends in
 # float64 on a fine one (1e-10).
-COARSE, FINE = 0.9, 1.5
+COARSE, FINE = 0.75, 1.5
 
 
-class Grid(NamedTuple):
-    """What fixes the arithmetic of one program: the points, and in which precision."""
+class Tile(NamedTuple):
+    """How many lanes, rows and nodes a program takes at a time."""
 
-    reach: Reach
-    refinement: float = FINE
-    block: int | None = None
+    lanes: int
+    rows: int
+    nodes: int
 
-    @property
-    def rough(self) -> bool:
-        """In float32, and only to the neighbourhood of a maximum."""
-        return self.refinement == COARSE
 
-    @property
-    def dtype(self) -> Any:
-        return np.float32 if self.rough else np.float64
+class Load(NamedTuple):
+    """What one call of a program works on beside its lanes; B is a multiple of the tile's lanes.
 
-    def blocks(self, count: Array | None) -> Blocks | None:
-        return None if self.block is None or count is None else Blocks(self.block, count)
+    Attributes:
+        template: a law of the family.
+        prior: means and precisions, [2, D].
+        grid: filled up to a multiple of the tile's nodes.
+        used_rows, used_nodes: blocks of either, for each block of lanes; 0 for one that is padding, [L].
+    """
+
+    template: Difficulty
+    prior: Any
+    grid: Grid
+    used_rows: Any
+    used_nodes: Any
+
+    def in_precision(self, dtype: Any) -> Load:
+        real = (self.template, self.prior, self.grid)
+        template, prior, grid = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), real)
+        return self._replace(template=template, prior=prior, grid=grid)
 
 
 def reach_of(rows: Rows) -> Reach:
@@ -53,13 +66,13 @@ def reach_of(rows: Rows) -> Reach:
 
 
 def surface_of(
-    template: Difficulty, prior: Array, rows: Rows, grid: Grid, count: Array | None = None
+    template: Difficulty, prior: Array, rows: Rows, grid: Grid, blocks: Blocks | None = None
 ) -> Surface:
     """Search coordinates -> value, gradient, Hessian of the penalised log-likelihood."""
     mean, precision = prior
 
     def surface(theta: Array) -> tuple[Array, Array, Array]:
-        there = expand(template, theta, rows, grid.reach, grid.refinement, grid.blocks(count))
+        there = expand(template, theta, rows, grid, blocks)
         off = theta - mean
         value = there.value - 0.5 * jnp.sum(precision * off**2)
         return value, there.gradient - precision * off, there.hessian - jnp.diag(precision)
@@ -67,100 +80,110 @@ def surface_of(
     return surface
 
 
-@functools.partial(jax.jit, static_argnames=("grid", "starts", "steps"))
+@functools.partial(jax.jit, static_argnames=("tile", "rough", "starts"))
 def set_out(
-    template: Difficulty,
-    prior: Array,
+    load: Load,
     rows: Rows,
-    count: Array,
     lower: Float[Array, "B D"],
     upper: Float[Array, "B D"],
     *,
-    grid: Grid,
+    tile: Tile,
+    rough: bool = False,
     starts: int,
-    steps: int,
-) -> Ascent:
-    """The first steps from the most probable of the family's starting points, [B, K].
+) -> Float[Array, "B K D"]:
+    """The most probable of the family's starting points, the best first."""
+    kept = min(starts, _number_of_starts(load.template, rows))
 
-    With no steps it only ranks them, which compiles in half the time.
-    """
-    template, prior, rows, lower, upper = _in_precision(grid, (template, prior, rows, lower, upper))
-    tries = jax.vmap(lambda rows, low, high: jnp.clip(template.starts(summarise(rows)), low, high))(
-        rows, lower, upper
-    )
+    def some(load: Load, blocks: Blocks, rows: Rows, lower: Array, upper: Array) -> Array:
+        tries = jax.vmap(
+            lambda rows, low, high: jnp.clip(load.template.starts(summarise(rows)), low, high)
+        )(rows, lower, upper)
+        heights = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(tries, 1, 0))
+        heights = jnp.where(jnp.isnan(heights), -jnp.inf, heights)
+        _, best = jax.lax.top_k(heights.T, kept)
+        return jnp.take_along_axis(tries, best[..., None], axis=1)
 
-    heights = jax.lax.map(
-        lambda thetas: _heights(template, prior, rows, count, thetas, grid), jnp.moveaxis(tries, 1, 0)
-    )
-    heights = jnp.where(jnp.isnan(heights), -jnp.inf, heights)
-    _, best = jax.lax.top_k(heights.T, min(starts, tries.shape[1]))
-    chosen = jnp.take_along_axis(tries, best[..., None], axis=1)
-    if steps == 0:
-        return begin(chosen)
-
-    way = _way_up(template, prior, grid, count)
-    each_start = jax.vmap(way, in_axes=(None, 0, None, None, None))
-    return jax.vmap(each_start, in_axes=(0, 0, 0, 0, None))(rows, begin(chosen), lower, upper, steps)
+    like = jnp.zeros((lower.shape[0], kept, lower.shape[1]))
+    return block_by_block(some, load, (rows, lower, upper), like, tile, rough)
 
 
-@functools.partial(jax.jit, static_argnames="grid")
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
 def climb(
-    template: Difficulty,
-    prior: Array,
+    load: Load,
     rows: Rows,
-    count: Array,
     state: Ascent,
     lower: Float[Array, "B D"],
     upper: Float[Array, "B D"],
     most_steps: Int[Array, " B"],
     *,
-    grid: Grid,
+    tile: Tile,
+    rough: bool = False,
 ) -> Ascent:
     """Every lane some steps further in its own box; lower == upper holds a coordinate."""
-    template, prior, rows, lower, upper = _in_precision(grid, (template, prior, rows, lower, upper))
 
-    return jax.vmap(_way_up(template, prior, grid, count))(rows, state, lower, upper, most_steps)
+    def some(load: Load, blocks: Blocks, *lanes: Any) -> Ascent:
+        return jax.vmap(_way_up(load, blocks, rough))(*lanes)
+
+    return block_by_block(some, load, (rows, state, lower, upper, most_steps), state, tile, rough)
 
 
-def _way_up(template: Difficulty, prior: Array, grid: Grid, count: Array) -> Callable[..., Ascent]:
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
+def height(
+    load: Load, rows: Rows, theta: Float[Array, "B D"], *, tile: Tile, rough: bool = False
+) -> Float[Array, " B"]:
+    """The penalised log-likelihood at ``theta``."""
+    return block_by_block(_heights, load, (rows, theta), theta[:, 0], tile, rough)
+
+
+def block_by_block(
+    some: Callable[..., Any], load: Load, lanes: tuple[Any, ...], like: Any, tile: Tile, rough: bool
+) -> Any:
+    """``some(load, blocks, *lanes)`` over the blocks of lanes that are used; of the shape of ``like``."""
+    dtype = np.float32 if rough else np.float64
+    load = load.in_precision(dtype)
+
+    def cut(leaf: Array) -> Array:
+        real = jnp.issubdtype(leaf.dtype, jnp.floating)
+        return jnp.reshape(leaf.astype(dtype) if real else leaf, (-1, tile.lanes, *leaf.shape[1:]))
+
+    lanes, like = jax.tree.map(cut, (lanes, like))
+
+    def block(i: Array, whole: Any) -> Any:
+        mine, used_rows, used_nodes = jax.tree.map(
+            lambda leaf: leaf[i], (lanes, load.used_rows, load.used_nodes)
+        )
+        part = some(load, Blocks(tile.rows, tile.nodes, used_rows, used_nodes), *mine)
+        return jax.tree.map(lambda leaf, part: leaf.at[i].set(part), whole, part)
+
+    whole = jax.lax.fori_loop(0, jnp.sum(load.used_rows > 0), block, like)
+    return jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, *leaf.shape[2:])), whole)
+
+
+def _way_up(load: Load, blocks: Blocks, rough: bool) -> Callable[..., Ascent]:
     """One lane's ascent: rows, state, lower, upper and the most steps -> state."""
-    tolerance = ROUGH_TOLERANCE if grid.rough else TOLERANCE
+    tolerance = ROUGH_TOLERANCE if rough else TOLERANCE
 
     def way(rows: Rows, state: Ascent, lower: Array, upper: Array, most: Array | int) -> Ascent:
-        return ascend(surface_of(template, prior, rows, grid, count), state, lower, upper, most, tolerance)
+        surface = surface_of(load.template, load.prior, rows, load.grid, blocks)
+        return ascend(surface, state, lower, upper, most, tolerance)
 
     return way
 
 
-@functools.partial(jax.jit, static_argnames="grid")
-def height(
-    template: Difficulty,
-    prior: Array,
-    rows: Rows,
-    count: Array,
-    theta: Float[Array, "B D"],
-    *,
-    grid: Grid,
-) -> Float[Array, " B"]:
-    """The penalised log-likelihood at ``theta``."""
-    return _heights(template, prior, rows, count, theta, grid)
-
-
-def _heights(
-    template: Difficulty, prior: Array, rows: Rows, count: Array, theta: Array, grid: Grid
-) -> Float[Array, " B"]:
-    mean, precision = prior
+def _heights(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Float[Array, " B"]:
+    mean, precision = load.prior
 
     def lane(rows: Rows, theta: Array) -> Array:
-        law = template.from_search(theta)
-        value = value_on_points(law, rows, grid.reach, grid.refinement, grid.blocks(count))
+        law = load.template.from_search(theta)
+        value = value_on_points(law, rows, load.grid, blocks)
         return value - 0.5 * jnp.sum(precision * (theta - mean) ** 2)
 
     return jax.vmap(lane)(rows, theta)
 
 
-def _in_precision(grid: Grid, tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, grid.dtype), tree)
+def _number_of_starts(template: Difficulty, rows: Rows) -> int:
+    one = jax.tree.map(lambda leaf: leaf[0], rows)
+    return int(jax.eval_shape(lambda: template.starts(summarise(one))).shape[0])
 
 
 def summarise(rows: Rows) -> Summary:

@@ -23,11 +23,12 @@ from jaxtyping import Array, Bool, Float
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit import Fit, penalty_table
+from lmpower.grid import shared_grid
 from lmpower.lanes import MOST_STEPS, Lanes
-from lmpower.likelihood import expand, scores_on_points
+from lmpower.likelihood import Blocks, expand, scores_on_points
 from lmpower.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
 from lmpower.precision import float64_on_host
-from lmpower.surface import FINE, Grid, reach_of, surface_of
+from lmpower.surface import FINE, Load, Tile, block_by_block, reach_of, surface_of
 
 
 def covariance(fit: Fit) -> Float[np.ndarray, "*B D D"]:
@@ -123,13 +124,16 @@ def scores(fit: Fit) -> Float[np.ndarray, "*B R D"]:
     return np.asarray(each if fit.theta.ndim == 2 else each[0])
 
 
-@functools.partial(jax.jit, static_argnames="grid")
-def _scores(
-    template: Difficulty, prior: Array, rows: Rows, count: Array, theta: Array, *, grid: Grid
-) -> Array:
-    return jax.vmap(
-        lambda rows, theta: scores_on_points(template, theta, rows, grid.reach, grid.refinement)
-    )(rows, theta)
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
+def _scores(load: Load, rows: Rows, theta: Array, *, tile: Tile, rough: bool) -> Array:
+    def some(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Array:
+        def lane(rows: Rows, theta: Array) -> Array:
+            return scores_on_points(load.template, theta, rows, load.grid, blocks)
+
+        return jax.vmap(lane)(rows, theta)
+
+    like = jnp.zeros((*rows.weight.shape, theta.shape[-1]))
+    return block_by_block(some, load, (rows, theta), like, tile, rough)
 
 
 def influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R D"]:
@@ -181,7 +185,7 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     if fit.theta.ndim != 1:
         raise ValueError("maximiser takes a single fit, not a batch: take fit[i]")
     template, rows = template_of(fit), fit.rows
-    grid = Grid(reach_of(rows))
+    grid = shared_grid(reach_of(rows), FINE)
     prior = penalty_table(template, fit.penalty)
     constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
 
@@ -200,11 +204,11 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
         theta = maximum(*primals)
         rows, ((mean, precision), lower, upper, _) = setting(*primals)
-        there = expand(template, theta, rows, grid.reach, FINE)
+        there = expand(template, theta, rows, grid)
         gradient = there.gradient - precision * (theta - mean)
         where = begin(theta)._replace(gradient=gradient)
         free = free_coordinates(where, lower, upper)
-        scores = scores_on_points(template, theta, rows, grid.reach, FINE)
+        scores = scores_on_points(template, theta, rows, grid)
         pull = jnp.where(free, tangents[0] @ scores, 0.0)
         return theta, solve_positive(masked(jnp.diag(precision) - there.hessian, free), pull)
 

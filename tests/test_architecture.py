@@ -16,6 +16,7 @@ PACKAGE = Path(lmpower.__file__).parent
 # A module imports from lower floors only; a package stands for its modules unless they are named.
 FLOORS = {
     "integrals": 0,
+    "grid": 1,
     "binomial": 0,
     "precision": 0,
     "shards": 0,

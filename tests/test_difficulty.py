@@ -28,7 +28,8 @@ from lmpower.difficulty import (
 )
 from lmpower.difficulty.base import over_batch
 from lmpower.difficulty.named import LAWS, family_named
-from lmpower.integrals import Reach, log1mexp
+from lmpower.grid import Reach, shared_grid
+from lmpower.integrals import log1mexp
 
 REFERENCE = Path(__file__).parent / "reference" / "log_moment.json"
 F = np.float64
@@ -460,13 +461,29 @@ ROWS = np.array([(0, 0), (0, 1), (1, 0), (0, 50), (1, 49), (25, 25), (200, 3), (
 def test_points_carry_every_kernel_within_reach(name, refinement, accuracy):
     law = DIFFICULTIES[name]
     with jax.enable_x64(True):
-        cloud = jax.jit(lambda d: d.points(REACH, refinement))(jax.tree.map(jnp.asarray, law))
+        grid = shared_grid(REACH, refinement)
+        cloud = jax.jit(lambda d: d.points(grid))(jax.tree.map(jnp.asarray, law))
     log_p, log_q, log_weight = (np.asarray(part) for part in cloud)
     s, f = ROWS.astype(float).T
     logs = s[:, None] * log_p + f[:, None] * log_q + log_weight
     ours = np.logaddexp.reduce(logs, axis=1)
     truth = law.log_moment(s, f)
     np.testing.assert_allclose(ours, truth, rtol=0, atol=accuracy)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_log_moment_moves_with_the_parameters_as_its_derivative_says(name):
+    """Guards against an integral whose ends move and whose derivative does not know."""
+    law = DIFFICULTIES[name]
+    s, f = ROWS[:, 0].astype(float), ROWS[:, 1].astype(float)
+    with jax.enable_x64(True):
+        theta = jax.tree.map(jnp.asarray, law).to_search()
+        moments = jax.jit(lambda t: law.from_search(t).log_moment(s, f))
+        slope = np.asarray(jax.jit(jax.jacfwd(lambda t: law.from_search(t).log_moment(s, f)))(theta))
+        for d in range(theta.size):
+            step = 1e-5 * np.eye(theta.size)[d]
+            moved = np.asarray(moments(theta + step)) - np.asarray(moments(theta - step))
+            np.testing.assert_allclose(slope[:, d], moved / 2e-5, rtol=1e-5, atol=1e-6, err_msg=f"{d}")
 
 
 # --- laws of composition ----------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import pytest
 from mpmath import mp, mpf
 
 from lmpower.integrals import (
-    Reach,
     gauss_legendre,
     gregory_correction,
     log1mexp,
@@ -19,7 +18,6 @@ from lmpower.integrals import (
     log_beta_ratio,
     log_rising,
     log_sum_exp,
-    shared_grid,
 )
 
 # around 1/2, around 8 where the Stirling series of others begins, equal and nearly equal, far apart
@@ -185,26 +183,3 @@ def test_gauss_legendre_is_exact_for_polynomials():
         x, log_weight = gauss_legendre(jnp.asarray(1.0), jnp.asarray(3.0), 8)
     x, log_weight = np.asarray(x), np.asarray(log_weight)
     np.testing.assert_allclose(np.sum(x**15 * np.exp(log_weight)), (3**16 - 1) / 16, rtol=1e-13)
-
-
-# Kernels dying out before the window's ends, so that the nodes alone must carry them
-@pytest.mark.parametrize("reach", [Reach(100, 100), Reach(50, 10_000), Reach(5_000, 5_000)])
-@pytest.mark.parametrize(("refinement", "accuracy"), [(1.0, 5e-6), (1.5, 1e-10)])
-def test_a_shared_grid_resolves_every_kernel_within_its_reach(reach, refinement, accuracy):
-    w, log_weight, log_x, log_y = shared_grid(reach, refinement)
-    assert np.all(np.diff(w) > 0)
-    np.testing.assert_allclose(np.exp(log_x) + np.exp(log_y), 1, rtol=1e-14)
-    kernels = [
-        (s, f)
-        for s in (4, 20, reach.successes // 2, reach.successes)
-        for f in (6, 50, reach.failures // 2, reach.failures)
-    ]
-    s, f = np.array(kernels, float).T[:, :, None]
-    # dx = x (1-x) dw: the integral of x^s (1-x)^f dw is B(s, f)
-    logs = s * log_x + f * log_y + log_weight
-    ours = np.logaddexp.reduce(logs, axis=1)
-    np.testing.assert_allclose(ours, exact(mp_log_beta, kernels), rtol=0, atol=accuracy)
-
-
-def test_few_nodes_serve_a_hundred_attempts():
-    assert 60 <= len(shared_grid(Reach(100, 100))[0]) <= 130

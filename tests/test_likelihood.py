@@ -12,6 +12,7 @@ from scipy import stats
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty import Beta, Kumaraswamy, Scaled, ZeroInflated
 from lmpower.difficulty.named import family_named
+from lmpower.grid import filled_up, shared_grid
 from lmpower.likelihood import (
     Blocks,
     binned_log_likelihood,
@@ -29,7 +30,8 @@ ATTEMPTS = np.array([50] * 12 + [80, 20, 7, 100])
 SUCCESSES = np.array([0, 0, 0, 0, 1, 1, 2, 5, 9, 15, 20, 30, 0, 3, 7, 61])
 COUNTS = Counts(attempts=ATTEMPTS, successes=SUCCESSES)
 ROWS = COUNTS.rows()
-REACH = reach_of(ROWS)
+GRID, ROUGH_GRID = (shared_grid(reach_of(ROWS), refinement) for refinement in (1.5, 1.0))
+LONG_GRID = filled_up(GRID, 512)
 
 LAWS = {
     "beta": Beta(F(0.3), F(3.0)),
@@ -77,8 +79,8 @@ def test_expand_is_the_log_likelihood_and_its_derivatives(family):
                 return first, (value, first)
 
             bend, (value, first) = jax.jacfwd(slope, has_aux=True)(t)
-            scores = scores_on_points(template, t, rows, REACH, 1.5)
-            return expand(template, t, rows, REACH, 1.5), scores, value, first, bend
+            scores = scores_on_points(template, t, rows, GRID)
+            return expand(template, t, rows, GRID), scores, value, first, bend
 
         ours, scores, value, gradient, hessian = jax.tree.map(np.asarray, both(theta))
     np.testing.assert_allclose(ours.value, value, rtol=1e-9)
@@ -95,7 +97,7 @@ def test_padding_rows_do_nothing():
     law = LAWS["beta"]
     np.testing.assert_allclose(log_likelihood(law, padded), log_likelihood(law, ROWS), rtol=1e-15)
     with jax.enable_x64(True):
-        run = jax.jit(lambda rows: expand(law, jnp.log(jnp.array([0.3, 3.0])), rows, REACH))
+        run = jax.jit(lambda rows: expand(law, jnp.log(jnp.array([0.3, 3.0])), rows, ROUGH_GRID))
         full, bare = run(padded), run(ROWS)
         for field in ("value", "gradient", "hessian"):
             np.testing.assert_allclose(
@@ -112,20 +114,24 @@ def test_moments_on_points_are_the_moments():
     law = LAWS["scaled_kumaraswamy"]
     with jax.enable_x64(True):
         rows, there = jax.tree.map(jnp.asarray, (ROWS, law))
-        ours = jax.jit(lambda d, r: log_moments_on_points(d, r, REACH, 1.5))(there, rows)
+        ours = jax.jit(lambda d, r: log_moments_on_points(d, r, GRID))(there, rows)
         ours = np.asarray(ours)
     np.testing.assert_allclose(ours, law.log_moment(ROWS.successes, ROWS.failures), atol=1e-9)
 
 
 @pytest.mark.parametrize("family", LAWS)
-def test_blocks_of_rows_add_up(family):
+def test_blocks_of_rows_and_nodes_add_up(family):
     law, padded = LAWS[family], jax.tree.map(lambda leaf: leaf[0], stack_rows([ROWS], multiple=64))
     used = -(-ROWS.weight.size // 8)
     with jax.enable_x64(True):
         theta = jax.tree.map(jnp.asarray, law).to_search()
-        whole = jax.jit(lambda t, rows: expand(law, t, rows, REACH, 1.5))(theta, ROWS)
-        blocks = jax.jit(lambda t, rows, n: expand(law, t, rows, REACH, 1.5, Blocks(8, n)))
-        value = jax.jit(lambda rows, n: value_on_points(law, rows, REACH, 1.5, Blocks(8, n)))
+        whole = jax.jit(lambda t, rows: expand(law, t, rows, GRID))(theta, ROWS)
+
+        def taken(n):
+            return Blocks(8, 32, n, GRID.nodes.log_x.size // 32)
+
+        blocks = jax.jit(lambda t, rows, n: expand(law, t, rows, LONG_GRID, taken(n)))
+        value = jax.jit(lambda rows, n: value_on_points(law, rows, LONG_GRID, taken(n)))
         for name, one, all_of_it in zip(whole._fields, blocks(theta, padded, used), whole, strict=True):
             np.testing.assert_allclose(one, all_of_it, rtol=1e-11, err_msg=name)
         np.testing.assert_allclose(value(padded, used), whole.value, rtol=1e-13)
@@ -142,7 +148,7 @@ def test_what_moves_the_points_is_told_from_what_does_not(name):
     size = len(template.box.names)
 
     def cloud(*t):
-        return template.from_search(t).points(REACH)
+        return template.from_search(t).points(ROUGH_GRID)
 
     theta = [jnp.asarray(0.1 * d - 0.6) for d in range(size)]
     moves = moved_by(cloud, theta)
@@ -154,7 +160,7 @@ def test_what_moves_the_points_is_told_from_what_does_not(name):
 def test_only_c_moves_the_points_of_a_scaled_law():
     template = family_named("scaled-kumaraswamy")
     theta = [jnp.zeros(())] * 3
-    assert moved_by(lambda *t: template.from_search(t).points(REACH), theta) == [{2}, {2}, {0, 1}]
+    assert moved_by(lambda *t: template.from_search(t).points(ROUGH_GRID), theta) == [{2}, {2}, {0, 1}]
 
 
 @pytest.mark.parametrize("family", LAWS)
@@ -162,7 +168,7 @@ def test_a_compiled_cloud_is_the_cloud(family):
     """Guards against a constant of a compiled program that is written to after it was traced."""
     law = LAWS[family]
     with jax.enable_x64(True):
-        compiled, bare = jax.jit(lambda d: d.points(REACH))(law), law.points(REACH)
+        compiled, bare = jax.jit(lambda d: d.points(ROUGH_GRID))(law), law.points(ROUGH_GRID)
     for ours, theirs in zip(compiled, bare, strict=True):
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-12)
 

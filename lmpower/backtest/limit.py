@@ -11,8 +11,6 @@ exponent unknown it would be less; nobody knows the shape.
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,12 +19,13 @@ from jaxtyping import Array, Float
 from lmpower.binomial import log_choose
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.integrals import Reach
+from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.likelihood import log_moments_on_points, scores_on_points
 from lmpower.surface import FINE
 
 # Numbers of successes looked at together.
 _AT_A_TIME = 1024
+_NODES = 256
 
 
 def exponent_bound(law: Difficulty, problems: int, attempts: int) -> float:
@@ -44,14 +43,14 @@ def exponent_bound(law: Difficulty, problems: int, attempts: int) -> float:
     """
     if problems < 1 or attempts < 1:
         raise ValueError(f"a bound needs problems and attempts; got {problems} and {attempts}")
-    reach = Reach.holding(attempts, attempts)
+    grid = filled_up(shared_grid(Reach.holding(attempts, attempts), FINE), _NODES)
     information = np.zeros((len(law.box.names),) * 2)
     with jax.enable_x64(True):
         plain = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), law)
         slope = np.asarray(_exponent_slope(plain))
         for at in range(0, attempts + 1, _AT_A_TIME):
             s = np.minimum(np.arange(at, at + _AT_A_TIME), attempts).astype(np.float64)
-            log_moment, scores = map(np.asarray, _scored(plain, s, attempts - s, reach=reach))
+            log_moment, scores = map(np.asarray, _scored(plain, s, attempts - s, grid))
             chance = np.exp(log_choose(np.full(s.shape, float(attempts)), s) + log_moment)
             chance[np.arange(at, at + _AT_A_TIME) > attempts] = 0.0
             information += np.einsum("r,rd,re->de", chance, scores, scores)
@@ -65,8 +64,8 @@ def _exponent_slope(law: Difficulty) -> Float[Array, " D"]:
     return jax.grad(lambda t: law.from_search(t).tail().exponent)(law.to_search())
 
 
-@functools.partial(jax.jit, static_argnames="reach")
-def _scored(law: Difficulty, s: Array, f: Array, *, reach: Reach) -> tuple[Array, Array]:
+@jax.jit
+def _scored(law: Difficulty, s: Array, f: Array, grid: Grid) -> tuple[Array, Array]:
     rows = Rows(s, f, jnp.ones_like(s))  # type: ignore[arg-type]  # JAX's arrays inside a program
-    scores = scores_on_points(law, law.to_search(), rows, reach, FINE)
-    return log_moments_on_points(law, rows, reach, FINE), scores
+    scores = scores_on_points(law, law.to_search(), rows, grid)
+    return log_moments_on_points(law, rows, grid), scores

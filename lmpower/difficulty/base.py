@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.integrals import Reach
+from lmpower.grid import Grid, Nodes
 from lmpower.precision import float64_on_host
 
 # log p of what is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf.
@@ -58,6 +58,12 @@ class Points(NamedTuple):
     log_p: Float[Array, " J"]
     log_q: Float[Array, " J"]
     log_weight: Float[Array, " J"]
+
+
+def no_points(like: Array) -> Points:
+    """None, of the dtype of ``like``."""
+    nothing = jnp.zeros(0, jnp.result_type(like))
+    return Points(nothing, nothing, nothing)
 
 
 class Summary(NamedTuple):
@@ -114,8 +120,12 @@ class Difficulty(abc.ABC):
         """Exponent and log prefactor of the power law of -log pass@k, or nan where there is none."""
 
     @abc.abstractmethod
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
-        """The law as points that serve every kernel within ``reach`` at once."""
+    def inside(self, nodes: Nodes) -> Points:
+        """The law at a grid's nodes, or at any of them; no points for a law that needs no nodes."""
+
+    @abc.abstractmethod
+    def outside(self, grid: Grid) -> Points:
+        """What of the law lies beyond the grid's ends, and its atoms."""
 
     @abc.abstractmethod
     def to_search(self) -> Float[Array, " D"]:
@@ -140,6 +150,11 @@ class Difficulty(abc.ABC):
     def batch_shape(self) -> tuple[int, ...]:
         """() for one difficulty, (B,) for a batch of them."""
         return jnp.shape(jax.tree.leaves(self)[-1])
+
+    def points(self, grid: Grid) -> Points:
+        """The law as points that serve every kernel within the grid's reach at once."""
+        both = zip(self.outside(grid), self.inside(grid.nodes), strict=True)
+        return Points(*(jnp.concatenate(part) for part in both))
 
     def parameters(self) -> dict[str, Array]:
         """The parameters by name, the outermost last: {"alpha": .., "beta": .., "c": ..}."""

@@ -8,7 +8,6 @@ every problem is at least as easy as its lower end, and failure falls exponentia
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Self
 
@@ -16,9 +15,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Search, Summary, Tail, in_box
+from lmpower.difficulty.base import (
+    Box,
+    Difficulty,
+    Parameter,
+    Points,
+    Search,
+    Summary,
+    Tail,
+    in_box,
+    no_points,
+)
 from lmpower.difficulty.continuous import Continuous, from_either_side, log_success
-from lmpower.integrals import Reach, find_window, gauss_legendre, log_sum_exp
+from lmpower.grid import Grid, Nodes
+from lmpower.integrals import find_window, gauss_legendre, log_sum_exp
 from lmpower.precision import float64_on_host
 from lmpower.pytree import pytree
 
@@ -174,7 +184,11 @@ class Reciprocal(Difficulty):
         tries = jnp.where(f == 0, 1.0, f)[..., None]
 
         def mean_log(log_kernel: Callable[[Array], Array]) -> Array:
-            y, log_weight = gauss_legendre(*find_window(log_kernel, *ends))
+            low, high = find_window(log_kernel, *ends)
+            # a window does not move with the parameters, but the law's own ends do
+            low = jnp.where(low <= ends[0], ends[0], low)
+            high = jnp.where(high >= ends[1], ends[1], high)
+            y, log_weight = gauss_legendre(low, high)
             return log_sum_exp(log_kernel(y) + log_weight) - jnp.log(ends[1] - ends[0])
 
         direct = mean_log(lambda y: s[..., None] * y + f[..., None] * jnp.log1p(-jnp.exp(y)))
@@ -204,11 +218,15 @@ class Reciprocal(Difficulty):
         nothing = jnp.full_like(self.low, jnp.nan)
         return Tail(nothing, nothing, jnp.zeros_like(self.low))
 
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
-        """Gauss-Legendre over log p, enough for the narrowest kernel."""
-        nodes = math.ceil(refinement * (64 + 8 * sum(reach) ** 0.5))
-        y, log_weight = gauss_legendre(jnp.log(self.low), jnp.log(self.high), nodes)
-        return Points(y, jnp.log1p(-jnp.exp(y)), log_weight - jnp.log(jnp.log(self.high / self.low)))
+    def inside(self, nodes: Nodes) -> Points:
+        """None: the law ends within (0, 1)."""
+        return no_points(self.low)
+
+    def outside(self, grid: Grid) -> Points:
+        """Gauss-Legendre over log p."""
+        share, log_weight = grid.span
+        y = jnp.log(self.low) + share * jnp.log(self.high / self.low)
+        return Points(y, jnp.log1p(-jnp.exp(y)), log_weight + 0 * y)
 
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(jnp.log(self.high / self.low)), jnp.log(self.high)])

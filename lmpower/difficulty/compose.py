@@ -17,7 +17,8 @@ from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import NEVER, Box, Difficulty, Parameter, Points, Search, Summary, Tail, in_box
 from lmpower.difficulty.continuous import Continuous
-from lmpower.integrals import Reach, log_sum_exp
+from lmpower.grid import Grid, Nodes
+from lmpower.integrals import log_sum_exp
 from lmpower.precision import float64_on_host
 from lmpower.pytree import pytree
 
@@ -152,14 +153,18 @@ class ZeroInflated(Difficulty):
         tail = self.base.tail()
         return tail._replace(floor=tail.floor - jnp.log1p(-self.pi0))
 
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+    def inside(self, nodes: Nodes) -> Points:
+        """The base's points."""
+        base = self.base.inside(nodes)
+        return base._replace(log_weight=base.log_weight + jnp.log1p(-self.pi0))
+
+    def outside(self, grid: Grid) -> Points:
         """The base's points and one at p = 0."""
-        base = self.base.points(reach, refinement)
-        one = jnp.ones_like(base.log_p[:1])
+        base = self.base.outside(grid)
         return Points(
-            jnp.concatenate([base.log_p, NEVER * one]),
-            jnp.concatenate([base.log_q, 0 * one]),
-            jnp.concatenate([base.log_weight + jnp.log1p(-self.pi0), jnp.log(self.pi0) * one]),
+            jnp.append(base.log_p, NEVER),
+            jnp.append(base.log_q, 0.0),
+            jnp.append(base.log_weight + jnp.log1p(-self.pi0), jnp.log(self.pi0)),
         )
 
     def to_search(self) -> Float[Array, " D"]:
@@ -263,9 +268,15 @@ class Mixture(Difficulty):
             floor=-log_solvable,
         )
 
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+    def inside(self, nodes: Nodes) -> Points:
         """All components' points, each with its weight."""
-        clouds = [part.points(reach, refinement) for part in self.components]
+        return self._weighted([part.inside(nodes) for part in self.components])
+
+    def outside(self, grid: Grid) -> Points:
+        """All components' points, each with its weight."""
+        return self._weighted([part.outside(grid) for part in self.components])
+
+    def _weighted(self, clouds: list[Points]) -> Points:
         weighted = [
             cloud._replace(log_weight=cloud.log_weight + jnp.log(weight))
             for cloud, weight in zip(clouds, self.weights, strict=True)

@@ -13,30 +13,25 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import NEVER, Difficulty, Points
+from lmpower.grid import BEYOND, Grid, Nodes
 from lmpower.integrals import (
     CLOSING_ABOVE,
     CLOSING_BELOW,
     DROP,
-    Reach,
     find_window,
     gauss_legendre,
     log1mexp,
     log_sides,
     log_sum_exp,
-    shared_grid,
     trapezoid,
 )
 from lmpower.precision import float64_on_host
 
 # One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
 _SIDE_CLOSING = 12.0
-# Mass above a grid's last node lies at that node and this much further out in log-odds: far enough that
-# between the two every mean is found, near enough that 1/(1-p)^2 keeps its digits.
-_BEYOND = 6.0
 _LEAST = 1e-30
 
 
@@ -164,32 +159,34 @@ class Continuous(Difficulty):
         low, high = jax.lax.fori_loop(0, 60, halve, (-reach, reach))
         return jnp.exp(self.log_scale - jax.nn.softplus(-jnp.sinh(0.5 * (low + high))))
 
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
-        """The law on the grid that resolves every kernel within ``reach``.
+    def inside(self, nodes: Nodes) -> Points:
+        """The density at the nodes, times the width each stands for."""
+        mass = nodes.log_weight + self.log_density(nodes.log_x, nodes.log_y)
+        return Points(*self.log_pq(nodes.log_x, nodes.log_y), mass)
 
-        Beyond either end of the grid every kernel is a straight line, in x or in y = 1-x, so that the
-        mass there may sit on two places: the end itself and one beyond, with its mean where it is. Then
-        all places are fixed, and only the weights depend on the law's shape.
+    def outside(self, grid: Grid) -> Points:
+        """The mass beyond either end, on two places each.
+
+        There every kernel is a straight line, in x or in y = 1-x, so that the mass may sit on two places
+        with its mean where it is: the end itself and one beyond. Then all places are fixed, and only the
+        weights depend on the law's shape.
         """
-        dtype = jnp.result_type(self.log_scale)
-        w, log_weight, log_x, log_y = shared_grid(reach, refinement)
-        beyond = -np.logaddexp(0, w[-1] + _BEYOND)
+        log_x, log_y = grid.ends
+        low, high = (log_x[0], log_y[0]), (log_x[1], log_y[1])
         # a tail of local rate r = 1/reach, x^r, has its mean at r/(1+r) of the end: as much at the end
         # below, where the other place is 0; a little less above, where it is not quite 1
-        below = self.log_reach_below(*(jnp.asarray(part[0], dtype) for part in (log_x, log_y)))
-        above = self.log_reach_above(*(jnp.asarray(part[-1], dtype) for part in (log_x, log_y)))
-        share = jnp.maximum(jax.nn.sigmoid(-above) - math.exp(-_BEYOND), _LEAST) / -math.expm1(-_BEYOND)
-        at_low, at_high = below - jax.nn.softplus(below), above + jnp.log(share)
-        beyond_low, beyond_high = below - jax.nn.softplus(-below), above + jnp.log1p(-share)
-        spacing = jnp.asarray(log_weight, dtype)
-        spacing = spacing.at[0].set(jnp.logaddexp(spacing[0], at_low))
-        spacing = spacing.at[-1].set(jnp.logaddexp(spacing[-1], at_high))
-        # the density at either end, times what lies beyond it
-        mass = jnp.concatenate([beyond_low[None], spacing, beyond_high[None]])
-        mass += self.log_density(*(jnp.asarray(_doubled(part), dtype) for part in (log_x, log_y)))
-        log_x = np.concatenate([[NEVER], log_x, [np.log1p(-np.exp(beyond))]])
-        log_y = np.concatenate([[0.0], log_y, [beyond]])
-        return Points(*self.log_pq(jnp.asarray(log_x, dtype), jnp.asarray(log_y, dtype)), mass)
+        below, above = self.log_reach_below(*low), self.log_reach_above(*high)
+        share = jnp.maximum(jax.nn.sigmoid(-above) - math.exp(-BEYOND), _LEAST) / -math.expm1(-BEYOND)
+        at_low, at_high = self.log_density(*low), self.log_density(*high)
+        mass = [
+            at_low + below - jax.nn.softplus(-below),
+            at_low + below - jax.nn.softplus(below),
+            at_high + above + jnp.log(share),
+            at_high + above + jnp.log1p(-share),
+        ]
+        never = jnp.full_like(log_x[:1], NEVER), jnp.zeros_like(log_y[:1])
+        log_p, log_q = self.log_pq(*(jnp.concatenate(part) for part in zip(never, grid.ends, strict=True)))
+        return Points(log_p, log_q, jnp.stack(mass))
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.
@@ -251,11 +248,6 @@ class Continuous(Difficulty):
         # a tail of local rate r = 1/reach, x^r, has its mean at x r/(1+r)
         w = [low - jax.nn.softplus(reach_low), high + jax.nn.softplus(reach_high)]
         return jnp.stack(w, -1), jnp.stack([reach_low, reach_high], -1)
-
-
-def _doubled(nodes: np.ndarray) -> np.ndarray:
-    """The nodes with the first and the last repeated."""
-    return np.concatenate([nodes[:1], nodes, nodes[-1:]])
 
 
 def _floats(*numbers: Array) -> tuple[Array, ...]:

@@ -24,8 +24,10 @@ from lmpower.difficulty.base import (
     Search,
     Summary,
     Tail,
+    no_points,
 )
-from lmpower.integrals import Reach, log_sum_exp
+from lmpower.grid import Grid, Nodes
+from lmpower.integrals import log_sum_exp
 from lmpower.precision import float64_on_host
 from lmpower.pytree import pytree
 
@@ -82,7 +84,11 @@ class Discrete(Difficulty):
         never = jnp.sum(jnp.where(self.p == 0, self.weights, 0.0))
         return Tail(nothing, nothing, -jnp.log1p(-never))
 
-    def points(self, reach: Reach, refinement: float = 1.0) -> Points:
+    def inside(self, nodes: Nodes) -> Points:
+        """None."""
+        return no_points(self.weights)
+
+    def outside(self, grid: Grid) -> Points:
         """Itself."""
         return self._cloud
 

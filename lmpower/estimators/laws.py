@@ -24,11 +24,11 @@ from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import Estimate, slope_in
 from lmpower.fit import Fit, fit_rows
 from lmpower.forecast import weights_given
-from lmpower.integrals import Reach
+from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.surface import FINE
 
-# Datasets forecast at once.
-_AT_A_TIME = 256
+# Datasets forecast at once, and nodes (or 4, 16, ... times as many).
+_AT_A_TIME, _NODES = 256, 256
 
 
 def scale_rule(rows: Rows) -> Float[np.ndarray, " B"]:
@@ -94,21 +94,22 @@ def curve(
     else:
         rows = widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
+    grid = filled_up(shared_grid(reach, FINE), _NODES)
     parts = []
     with jax.enable_x64(True):
         for at in range(0, len(theta), _AT_A_TIME):
             index = np.resize(np.arange(at, min(at + _AT_A_TIME, len(theta))), _AT_A_TIME)
             part = jax.tree.map(lambda leaf, i=index: leaf[i], rows)
-            parts.append(np.asarray(_curve(template, theta[index], ks, part, reach=reach)))
+            parts.append(np.asarray(_curve(template, theta[index], ks, part, grid)))
     return np.concatenate(parts)[: len(theta)]
 
 
-@functools.partial(jax.jit, static_argnames="reach")
+@jax.jit
 def _curve(
-    template: Difficulty, theta: Array, ks: Float[Array, " K"], rows: Rows, *, reach: Reach
+    template: Difficulty, theta: Array, ks: Float[Array, " K"], rows: Rows, grid: Grid
 ) -> Float[Array, "B K"]:
     def one(theta: Array, rows: Rows) -> Array:
-        points = template.from_search(theta).points(reach, FINE)
+        points = template.from_search(theta).points(grid)
         mixed = (rows.weight / jnp.sum(rows.weight)) @ weights_given(points, rows)
         return -jnp.expm1(points.log_q[:, None] * ks).T @ mixed
 
