@@ -33,7 +33,7 @@ from lmpower.fit import Fit
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.passk import check_ks
 from lmpower.pytree import pytree
-from lmpower.uncertainty import covariance
+from lmpower.uncertainty import covariance, normal_quantiles
 
 METRICS = ("any", "all", "at_least")
 PROBLEMS = ("same", "new")
@@ -280,7 +280,7 @@ def _interval(mean: _Mean, error: np.ndarray, level: float) -> tuple[np.ndarray,
     # a share of exactly 0 or 1 has no room on the stretched scale
     room = np.isfinite(centre)
     centre = np.where(room, centre, 0.0)
-    half = _normal_quantiles(np.array([0.5 + level / 2])) * error / _stretching(mean.miss, centre)
+    half = normal_quantiles([0.5 + level / 2]) * error / _stretching(mean.miss, centre)
     lower, upper = _shrink(centre - half), _shrink(centre + half)
     return np.where(room, lower, mean.hit), np.where(room, upper, mean.hit)
 
@@ -290,7 +290,7 @@ def _percentiles(replicates: _Mean, mean: _Mean, level: float) -> tuple[np.ndarr
     centre = _stretch(mean.hit, mean.miss)
     own = np.sqrt(mean.spread) / _stretching(mean.miss, np.where(np.isfinite(centre), centre, 0.0))
     # equally probable normal offsets stand for the spread: no random numbers are needed
-    offsets = _normal_quantiles((np.arange(_OFFSETS) + 0.5) / _OFFSETS)
+    offsets = normal_quantiles((np.arange(_OFFSETS) + 0.5) / _OFFSETS)
     # a replicate whose fit failed is nan, and left out
     stretched = _stretch(replicates.hit, replicates.miss)
     widened = stretched[:, None, :] + offsets[:, None] * own
@@ -312,8 +312,3 @@ def _stretching(miss: np.ndarray, centre: np.ndarray) -> np.ndarray:
 def _shrink(stretched: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         return np.asarray(-np.expm1(-np.exp(stretched)))
-
-
-def _normal_quantiles(u: np.ndarray) -> np.ndarray:
-    with jax.enable_x64(True):
-        return np.asarray(jax.scipy.special.ndtri(u))

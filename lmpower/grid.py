@@ -141,12 +141,12 @@ def _span(reach: Reach, refinement: float) -> np.ndarray:
     return np.stack([share.ravel(), np.tile(np.log(0.5 * weight / panels), panels)])
 
 
-def filled_up(grid: Grid, multiple: int) -> Grid:
+def filled_up(grid: Grid, multiple: int, growth: int = 4) -> Grid:
     """The same grid in arrays whose lengths come from a short list: ``multiple`` times 1, 4, 16, ....
 
     What is filled in has no weight.
     """
     size = grid.nodes.log_x.size
-    length = multiple * 4 ** max(math.ceil(math.log(size / multiple, 4)), 0)
+    length = multiple * growth ** max(math.ceil(math.log(size / multiple, growth)), 0)
     nothing = Nodes(*(np.full(length - size, fill) for fill in (math.log(0.5), math.log(0.5), -1e30)))
     return grid._replace(nodes=Nodes(*map(np.concatenate, zip(grid.nodes, nothing, strict=True))))

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
-from lmpower.grid import Reach, filled_up, shared_grid
+from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
 from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
 
@@ -45,9 +45,8 @@ _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 _TILES = {"cpu": Tile(16, 8, 64), "gpu": Tile(4096, 32, 128), "tpu": Tile(1024, 32, 128)}
 _ALONE_TILE = Tile(1, 32, 128)
 # Arrays of a call hold so many blocks of each; of rows and nodes also 4, 16, ... times as many.
-_LANE_BLOCKS, _ROW_BLOCKS, _NODE_BLOCKS = 16, 4, 8
-# XLA runs one chunk's small loops on one core: as many chunks at a time as there are cores.
-_WORKERS = min(os.cpu_count() or 1, 16)
+_LANE_BLOCKS, _ROW_BLOCKS, _NODE_BLOCKS = 16, 4, 128
+_CORES = min(os.cpu_count() or 1, 16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,23 +204,23 @@ class Lanes:
         """
         tile, rough = self._tile, refinement == COARSE
         template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
+        devices = jax.local_devices()
 
-        def job(chunk: _Chunk) -> tuple[np.ndarray, Any]:
-            grid = shared_grid(chunk.reach, refinement)
-            blocks = -(-grid.nodes.log_x.size // tile.nodes)
-            used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
-            grid = filled_up(grid, tile.nodes * _NODE_BLOCKS)
-            load = Load(template, prior, grid, chunk.used_rows, used_nodes)
-            with jax.enable_x64(True):
+        def job(number: int, chunk: _Chunk) -> tuple[np.ndarray, Any]:
+            device = devices[number % len(devices)]
+            with jax.enable_x64(True), jax.default_device(device):
+                grid, blocks = _grid_at_hand(chunk.reach, refinement, tile.nodes, device)
+                used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
+                load = Load(template, prior, grid, chunk.used_rows, used_nodes)
                 mine = _taken(args, chunk.padded)
                 result = run(load, chunk.rows, *mine, tile=tile, rough=rough, **options)
                 return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
         if len(self._chunks) == 1:
-            done = [job(self._chunks[0])]
+            done = [job(0, self._chunks[0])]
         else:
-            with ThreadPoolExecutor(_WORKERS) as pool:
-                done = list(pool.map(job, self._chunks))
+            with ThreadPoolExecutor(_workers()) as pool:
+                done = list(pool.map(job, range(len(self._chunks)), self._chunks))
         return _gather(done, len(self.lower))
 
     @property
@@ -232,6 +231,7 @@ class Lanes:
     def _chunks(self) -> list[_Chunk]:
         """Lanes by the grid that they need, and among those by how many rows they use."""
         tile, used = self._tile, _used(self.rows)
+        most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
         width = _length(self.rows.weight.shape[-1], tile.rows * _ROW_BLOCKS)
         most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
         kinds, kind = np.unique(most, axis=0, return_inverse=True)
@@ -243,11 +243,10 @@ class Lanes:
             index = np.flatnonzero(np.isin(kind, members))
             index = index[np.argsort(used[index], kind="stable")]
             # an even share for every worker, if it is not more than one takes at a time
-            share = min(-(-index.size // (_WORKERS * tile.lanes)), _LANE_BLOCKS) * tile.lanes
-            share, blocks = (4, 4) if tile.lanes == 1 else (share, _LANE_BLOCKS)
-            for at in range(0, index.size, share):
-                lanes = index[at : at + share]
-                padded = np.resize(lanes, tile.lanes * blocks)
+            blocks = min(-(-index.size // (_workers() * tile.lanes)), most_blocks)
+            for at in range(0, index.size, blocks * tile.lanes):
+                lanes = index[at : at + blocks * tile.lanes]
+                padded = np.resize(lanes, most_blocks * tile.lanes)
                 rows = widened(_taken(self.rows, padded), width)
                 most_used = used[padded].reshape(-1, tile.lanes).max(-1)
                 most_used[-(-lanes.size // tile.lanes) :] = 0
@@ -272,6 +271,25 @@ class _Chunk(NamedTuple):
     padded: Int[np.ndarray, " C"]
     rows: Rows
     used_rows: Int[np.ndarray, " L"]
+
+
+def _workers() -> int:
+    """Chunks at a time: on a lone CPU, whose programs here run on one core, one a core.
+
+    Of several CPU devices each takes one, of an accelerator two: one computes while the other is fetched.
+    """
+    devices = jax.local_devices()
+    if devices[0].platform != "cpu":
+        return 2 * len(devices)
+    return _CORES if len(devices) == 1 else len(devices)
+
+
+@functools.lru_cache(maxsize=64)
+def _grid_at_hand(reach: Reach, refinement: float, block: int, device: jax.Device) -> tuple[Grid, int]:
+    """The grid, filled up, on the device; and in how many blocks of nodes it is."""
+    grid = shared_grid(reach, refinement)
+    blocks = -(-grid.nodes.log_x.size // block)
+    return jax.device_put(filled_up(grid, block * _NODE_BLOCKS), device), blocks
 
 
 def _used(rows: Rows) -> np.ndarray:

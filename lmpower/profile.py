@@ -26,7 +26,7 @@ from lmpower.fit import Fit, penalty_table
 from lmpower.lanes import FINEST, MOST_STEPS, Lanes
 from lmpower.maximise import Ascent, begin
 from lmpower.surface import FINE
-from lmpower.uncertainty import covariance, template_of
+from lmpower.uncertainty import covariance, normal_quantiles, template_of
 
 # An end is found when r is this close to z: alpha is then off by a millionth of a standard error.
 _TOLERANCE = 1e-6
@@ -82,8 +82,7 @@ def _normal_quantile(level: float) -> float:
     """z with P(|Z| <= z) = level, the square root of chi^2_1's quantile."""
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")
-    with jax.enable_x64(True):
-        return float(jax.scipy.special.ndtri(np.float64(0.5 + 0.5 * level)))
+    return float(normal_quantiles([0.5 + 0.5 * level])[0])
 
 
 def _log_ends(fit: Fit, at: int, z: float, refinement: float) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from statistics import NormalDist
 from typing import Any, cast
 
 import jax
@@ -215,7 +216,12 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     return float64_on_host(lambda weights: maximum(jnp.asarray(weights)))
 
 
-# --- what the functions above and ``profile`` need of a fit ---
+# --- what the functions above and other modules need ---
+
+
+def normal_quantiles(levels: Iterable[float]) -> Float[np.ndarray, " Q"]:
+    """The standard normal law's quantiles."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
 def free_of_bounds(fit: Fit) -> Bool[np.ndarray, "*B D"]:

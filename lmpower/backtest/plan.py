@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from lmpower.backtest.intervals import crps, intervals
 from lmpower.backtest.trials import (
     Future,
     draw,
@@ -29,13 +30,13 @@ from lmpower.backtest.trials import (
 )
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.estimators.base import WINDOW, Estimate
-from lmpower.estimators.named import estimator_named
+from lmpower.estimators.base import QUANTILES, WINDOW, Estimate
+from lmpower.estimators.named import estimate_all, estimator_named
 from lmpower.shards import Shards, run_units
 
 KS = (10, 100, 1_000, 10_000)
 # The most trials of one unit.
-_TOGETHER = 256
+_TOGETHER = 512
 
 Table = dict[str, np.ndarray]
 
@@ -195,7 +196,8 @@ def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None
 
     Returns:
         The file of results, one row per trial, estimator and quantity: truth, problems, attempts, seed,
-        estimator, quantity, k, estimate, truth_value. None while other processes' shards are missing.
+        estimator, quantity, k, truth_value, estimate, lower and upper at 90 %, the same at 50, 80 and 95 %
+        (``lower_50``, ..), crps. None while other processes' shards are missing.
 
     Raises:
         ShardsError: if ``out`` holds the results of another plan.
@@ -221,7 +223,7 @@ def _judged(
     """One line per estimator, trial and quantity."""
     quantities = ["tail_exponent", "window_slope", *(f"pass@{k:.0f}" for k in ks)]
     truth = np.array([[f.tail_exponent, f.window_slope, *f.pass_at_k] for f in futures])
-    estimates = [_numbers(estimator_named(name)(rows, ks, window)) for name in estimators]
+    estimates = estimate_all(estimators, rows, ks, window)
     size = len(labels) * len(quantities)
     columns = list(zip(*labels, strict=True))
     each = [np.repeat(np.asarray(column), len(quantities)) for column in columns]
@@ -233,10 +235,13 @@ def _judged(
     }
     table = {name: np.tile(column, len(estimators)) for name, column in per_estimator.items()}
     table["estimator"] = np.repeat(np.asarray(estimators), size)
-    table["estimate"] = np.concatenate([numbers.ravel() for numbers in estimates])
-    return table
+    table["estimate"] = np.concatenate([each.numbers.ravel() for each in estimates])
+    quantiles = np.concatenate([_quantiles(each).reshape(-1, len(QUANTILES)) for each in estimates])
+    return table | intervals(quantiles) | {"crps": crps(quantiles, table["truth_value"])}
 
 
-def _numbers(estimate: Estimate) -> np.ndarray:
-    """All quantities of each trial, [B, 2 + K]."""
-    return np.column_stack([estimate.tail_exponent, estimate.window_slope, estimate.pass_at_k])
+def _quantiles(estimate: Estimate) -> np.ndarray:
+    """All quantities of each trial, [B, 2 + K, Q]."""
+    if estimate.quantiles is None:
+        return np.full((*estimate.numbers.shape, len(QUANTILES)), np.nan)
+    return estimate.quantiles

@@ -1,8 +1,9 @@
 """How wrong forecasts were: errors over trials, each with its standard error, and against another's.
 
 Of the exponents the relative error; of pass@k the absolute and the squared error, and the error of
-log(-log pass@k), in which a power law is a straight line. Estimators see the same trials, so that their
-difference is taken trial by trial, and its standard error is that of the mean difference.
+log(-log pass@k), in which a power law is a straight line. Of intervals the share that holds the truth, the
+width and the interval score. Estimators see the same trials, so that their difference is taken trial by
+trial, and its standard error is that of the mean difference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from lmpower.backtest.intervals import LEVELS, ends_at, interval_score
 
 Table = Mapping[str, np.ndarray]
 
@@ -28,8 +31,9 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
     Returns:
         records with the columns of ``by``, ``estimator``, ``trials`` (with an estimate and a truth),
         ``missing`` (without an estimate), and for each score its mean and ``_se``: ``relative_error``
-        (exponents), or ``absolute_error``, ``squared_error``, ``log_log_error`` (pass@k). With
-        ``against``, ``.._difference`` and its ``_se`` too; negative means better.
+        (exponents), or ``absolute_error``, ``squared_error``, ``log_log_error`` (pass@k), and where
+        the estimator gives intervals ``coverage_50`` (80, 90, 95), ``width_..``, ``interval_score_..``
+        and ``crps``. With ``against``, ``.._difference`` and its ``_se`` too; negative means better.
 
     Raises:
         ValueError: for an ``against`` that is not among the estimators.
@@ -68,11 +72,21 @@ def _errors(table: Table) -> dict[str, np.ndarray]:
         relative = np.abs(estimate - truth) / truth
         log_log = np.abs(np.log(np.log(estimate) / np.log(truth)))
     off = estimate - truth
+    whole = {"crps": table["crps"]}
+    for level in sorted(LEVELS):
+        lower, upper = ends_at(table, level)
+        held = np.where(np.isfinite(upper - lower + truth), (lower <= truth) & (truth <= upper), np.nan)
+        whole |= {
+            f"coverage_{level}": held,
+            f"width_{level}": upper - lower,
+            f"interval_score_{level}": interval_score(lower, upper, truth, level),
+        }
     return {
         "relative_error": np.where(pass_at, np.nan, relative),
         "absolute_error": np.where(pass_at, np.abs(off), np.nan),
         "squared_error": np.where(pass_at, off**2, np.nan),
         "log_log_error": np.where(pass_at & np.isfinite(log_log), log_log, np.nan),
+        **whole,
     }
 
 

@@ -1,7 +1,7 @@
 """Published ways from counts to an exponent and a forecast, and lmpower's own, behind one interface."""
 
 from lmpower.estimators.base import WINDOW, Estimate, Estimator
-from lmpower.estimators.named import ESTIMATORS, estimator_named
+from lmpower.estimators.named import ESTIMATORS, estimate_all, estimator_named
 from lmpower.estimators.one_by_one import largest_p
 
-__all__ = ["ESTIMATORS", "WINDOW", "Estimate", "Estimator", "estimator_named", "largest_p"]
+__all__ = ["ESTIMATORS", "WINDOW", "Estimate", "Estimator", "estimate_all", "estimator_named", "largest_p"]

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.named import family_named
-from lmpower.estimators.base import Estimate, slope_in
-from lmpower.estimators.laws import curve, scale_rule
+from lmpower.estimators.base import Estimate, ks_of_slope, slope_weights
+from lmpower.estimators.laws import curve_of, scale_rule
 from lmpower.integrals import gauss_legendre, log_sides, log_sum_exp
 from lmpower.maximise import ascend, begin
 
@@ -51,8 +51,10 @@ def discretized(
     unsolved = np.max(np.where(rows.weight > 0, rows.successes, 0.0), axis=-1) == 0
     theta[unsolved] = np.nan
     template = family_named(f"scaled-{family}")
-    slope = slope_in(window, functools.partial(curve, template, theta))
-    return Estimate(np.exp(theta[:, 0]), slope, curve(template, theta, ks))
+    whole = curve_of(template, theta, np.concatenate([ks_of_slope(window), ks])).log_loss
+    split = ks_of_slope(window).size
+    slope = whole[:, :split] @ slope_weights(window)
+    return Estimate(np.exp(theta[:, 0]), slope, np.exp(-np.exp(whole[:, split:])))
 
 
 def _log_odds(x: np.ndarray) -> np.ndarray:

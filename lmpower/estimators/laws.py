@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +22,15 @@ from jaxtyping import Array, Float
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
-from lmpower.estimators.base import Estimate, slope_in
+from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_weights
 from lmpower.fit import Fit, fit_rows
 from lmpower.forecast import weights_given
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.surface import FINE
+from lmpower.uncertainty import covariance, normal_quantiles, standard_error, template_of
 
-# Datasets forecast at once, and nodes (or 4, 16, ... times as many).
-_AT_A_TIME, _NODES = 256, 256
+# Datasets forecast at once; and nodes, or 2, 4, ... times as many.
+_AT_A_TIME, _NODES = 64, 256
 
 
 def scale_rule(rows: Rows) -> Float[np.ndarray, " B"]:
@@ -39,109 +41,150 @@ def scale_rule(rows: Rows) -> Float[np.ndarray, " B"]:
     return np.asarray(np.minimum((problems + 1) / problems * largest, 1.0))
 
 
-def by_scale_rule(
-    rows: Rows,
-    ks: Float[np.ndarray, " K"],
-    window: tuple[float, float],
-    *,
-    family: str,
-    slope_as_exponent: bool,
-) -> Estimate:
-    """A scaled law with c from the rule; its exponent is its slope (as published), or its own."""
-    template = family_named(family)
+def fit_freely(rows: Rows, *, family: str) -> Fit:
+    """All parameters fitted."""
+    return fit_rows(rows, family_named(family), starts=1)
+
+
+def fit_by_scale_rule(rows: Rows, *, family: str) -> Fit:
+    """A scaled law with c from the rule."""
     scale = np.log(np.maximum(scale_rule(rows), 1e-6))
-    fitted = fit_rows(rows, template, starts=1, held={"c": scale})
-    estimate = _forecast(fitted, template, None, ks, window)
-    return estimate._replace(tail_exponent=estimate.window_slope) if slope_as_exponent else estimate
+    return fit_rows(rows, family_named(family), starts=1, held={"c": scale})
 
 
-def freely(
+def read_off(
     rows: Rows,
     ks: Float[np.ndarray, " K"],
     window: tuple[float, float],
+    fit: Fit,
     *,
-    family: str,
     given: bool = False,
+    slope_as_exponent: bool = False,
 ) -> Estimate:
-    """All parameters fitted; forecasts for new problems or, ``given`` their counts, for these."""
-    template = family_named(family)
-    fitted = fit_rows(rows, template, starts=1)
-    return _forecast(fitted, template, rows if given else None, ks, window)
+    """What a fit says of new problems or, ``given`` their counts, of these.
+
+    Its exponent is the law's own or, as published, the slope of its curve. Intervals are normal in the
+    logs of the exponents and in log(-log pass@k), with the covariance of the fit.
+    """
+    whole = curve(fit, np.concatenate([ks_of_slope(window), ks]) if not given else ks_of_slope(window))
+    split = ks_of_slope(window).size
+    ahead = curve(fit, ks, rows) if given else Curve(*(part[:, split:] for part in whole))
+    weights = slope_weights(window)
+    slope = whole.log_loss[:, :split] @ weights
+    exponent, error = fit.tail_exponent, standard_error(fit) / fit.tail_exponent
+    moved = np.einsum("w,bwd->bd", weights, whole.slope[:, :split])
+    slope_error = np.sqrt(np.einsum("bd,bde,be->b", moved, covariance(fit), moved)) / slope
+    if slope_as_exponent:
+        exponent, error = slope, slope_error
+    known = np.einsum("bkd,bde,bke->bk", ahead.slope, covariance(fit), ahead.slope)
+    errors = np.column_stack([error, slope_error, np.sqrt(known + ahead.spread)])
+    centres = np.column_stack([np.log(exponent), np.log(slope), ahead.log_loss])
+    stretched = centres[..., None] + errors[..., None] * normal_quantiles(QUANTILES)
+    # the larger the loss, the smaller pass@k
+    of_pass = np.exp(-np.exp(stretched[:, 2:, ::-1]))
+    quantiles = np.concatenate([np.exp(stretched[:, :2]), of_pass], axis=1)
+    return Estimate(exponent, slope, np.exp(-np.exp(ahead.log_loss)), quantiles)
 
 
-def _forecast(
-    fitted: Fit,
-    template: Difficulty,
-    rows: Rows | None,
-    ks: Float[np.ndarray, " K"],
-    window: tuple[float, float],
-) -> Estimate:
-    theta = np.where(np.asarray(fitted.ok)[:, None], fitted.theta, np.nan)
+class Curve(NamedTuple):
+    """log(-log pass@k) of B laws, its slope in the search coordinates, and its variance at a given law."""
 
-    slope = slope_in(window, functools.partial(curve, template, theta))
-    return Estimate(fitted.tail_exponent, slope, curve(template, theta, ks, rows))
+    log_loss: Float[np.ndarray, "B K"]
+    slope: Float[np.ndarray, "B K D"]
+    spread: Float[np.ndarray, "B K"]
 
 
-def curve(
+def curve(fit: Fit, ks: Float[np.ndarray, " K"], rows: Rows | None = None) -> Curve:
+    """Of new problems, or of those behind ``rows`` [B, R] after what they showed; nan without a fit.
+
+    Only of those does chance at a given law leave a variance: they are so many and no more.
+    """
+    theta = np.where(np.asarray(fit.ok)[:, None], fit.theta, np.nan)
+    return curve_of(template_of(fit), theta, ks, rows)
+
+
+def curve_of(
     template: Difficulty,
     theta: Float[np.ndarray, "B D"],
     ks: Float[np.ndarray, " K"],
     rows: Rows | None = None,
-) -> Float[np.ndarray, "B K"]:
-    """pass@k of B laws: for new problems, or for those behind ``rows`` [B, R] after what they showed."""
-    if rows is None:
-        rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0)))
-    else:
-        rows = widened(rows)
+) -> Curve:
+    """``curve`` of the laws with these search coordinates."""
+    new = rows is None
+    rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0))) if rows is None else widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
-    grid = filled_up(shared_grid(reach, FINE), _NODES)
+    grid = filled_up(shared_grid(reach, FINE), _NODES, growth=2)
     parts = []
     with jax.enable_x64(True):
         for at in range(0, len(theta), _AT_A_TIME):
             index = np.resize(np.arange(at, min(at + _AT_A_TIME, len(theta))), _AT_A_TIME)
             part = jax.tree.map(lambda leaf, i=index: leaf[i], rows)
-            parts.append(np.asarray(_curve(template, theta[index], ks, part, grid)))
-    return np.concatenate(parts)[: len(theta)]
+            parts.append(jax.tree.map(np.asarray, _curve(template, theta[index], ks, part, grid)))
+    whole = Curve(*(np.concatenate(part)[: len(theta)] for part in zip(*parts, strict=True)))
+    return whole._replace(spread=np.zeros_like(whole.spread)) if new else whole
 
 
 @jax.jit
 def _curve(
     template: Difficulty, theta: Array, ks: Float[Array, " K"], rows: Rows, grid: Grid
-) -> Float[Array, "B K"]:
-    def one(theta: Array, rows: Rows) -> Array:
-        points = template.from_search(theta).points(grid)
-        mixed = (rows.weight / jnp.sum(rows.weight)) @ weights_given(points, rows)
-        return -jnp.expm1(points.log_q[:, None] * ks).T @ mixed
+) -> tuple[Array, Array, Array]:
+    def one(theta: Array, rows: Rows) -> tuple[Array, Array, Array]:
+        def log_loss(theta: Array) -> tuple[Array, tuple[Array, Array]]:
+            points = template.from_search(theta).points(grid)
+            success = -jnp.expm1(points.log_q[:, None] * ks)
+            weights, share = weights_given(points, rows), rows.weight / jnp.sum(rows.weight)
+            each = weights @ success
+            pass_at, square = share @ each, share @ (weights @ success**2 - each**2)
+            loss = -jnp.log(pass_at)
+            # d log(-log pass) = -d pass / (pass (-log pass))
+            spread = jnp.maximum(square, 0.0) / jnp.sum(rows.weight) / (pass_at * loss) ** 2
+            return jnp.log(loss), (jnp.log(loss), spread)
+
+        slope, (value, spread) = jax.jacfwd(log_loss, has_aux=True)(theta)
+        return value, slope, spread
 
     return jax.vmap(one)(theta, rows)
 
 
+_FREE = {
+    family: functools.partial(fit_freely, family=family)
+    for family in ("beta", "kumaraswamy", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
+}
+_BY_RULE = {
+    family: functools.partial(fit_by_scale_rule, family=f"scaled-{family}")
+    for family in ("beta", "kumaraswamy")
+}
 _PAPER = "Schaeffer et al. 2025: c by rule"
-LAWS: dict[str, tuple[Callable[..., Estimate], str]] = {
+# name: (how to read the fit, the fit, source)
+LAWS: dict[str, tuple[Callable[..., Estimate], Callable[[Rows], Fit], str]] = {
     **{
         f"{family}-binomial-published": (
-            functools.partial(by_scale_rule, family=f"scaled-{family}", slope_as_exponent=True),
+            functools.partial(read_off, slope_as_exponent=True),
+            _BY_RULE[family],
             f"{_PAPER}, slope of the fitted curve as exponent",
         )
-        for family in ("beta", "kumaraswamy")
+        for family in _BY_RULE
     },
     **{
         f"{family}-binomial-corrected": (
-            functools.partial(by_scale_rule, family=f"scaled-{family}", slope_as_exponent=False),
+            read_off,
+            _BY_RULE[family],
             f"{_PAPER}; corrected: the fitted law's own tail exponent",
         )
-        for family in ("beta", "kumaraswamy")
+        for family in _BY_RULE
     },
     "beta-binomial": (
-        functools.partial(freely, family="beta"),
+        read_off,
+        _FREE["beta"],
         "Kazdan et al. 2025: Beta-binomial with c = 1, forecasts for new problems",
     ),
     "beta-binomial-given": (
-        functools.partial(freely, family="beta", given=True),
+        functools.partial(read_off, given=True),
+        _FREE["beta"],
         "Kazdan et al. 2025; corrected: conditional on each problem's own counts",
     ),
     **{
-        name: (functools.partial(freely, family=name), "lmpower: all parameters fitted")
+        name: (read_off, _FREE[name], "lmpower: all parameters fitted")
         for name in ("kumaraswamy", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
     },
 }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from lmpower.estimators.base import Estimator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lmpower.counts import Rows
+from lmpower.estimators.base import WINDOW, Estimate, Estimator
 from lmpower.estimators.binned import BINNED
 from lmpower.estimators.curves import CURVES
 from lmpower.estimators.laws import LAWS
 from lmpower.estimators.one_by_one import ONE_BY_ONE
 
 ESTIMATORS: dict[str, Estimator] = {
-    name: Estimator(name, source, stopping, run)
-    for table, stopping in ((CURVES, False), (BINNED, False), (LAWS, True), (ONE_BY_ONE, True))
-    for name, (run, source) in table.items()
+    **{name: Estimator(name, source, False, run) for name, (run, source) in (CURVES | BINNED).items()},
+    **{name: Estimator(name, source, True, run, fit) for name, (run, fit, source) in LAWS.items()},
+    **{name: Estimator(name, source, True, run) for name, (run, source) in ONE_BY_ONE.items()},
 }
 
 
@@ -24,3 +31,19 @@ def estimator_named(name: str) -> Estimator:
     if name not in ESTIMATORS:
         raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}")
     return ESTIMATORS[name]
+
+
+def estimate_all(
+    names: Sequence[str],
+    rows: Rows,
+    ks: Float[np.ndarray, " K"],
+    window: tuple[float, float] = WINDOW,
+) -> list[Estimate]:
+    """The estimate of each; those that read the same fit share it."""
+    prepared: dict[Any, tuple[Any, ...]] = {None: ()}
+    estimates = []
+    for estimator in map(estimator_named, names):
+        if estimator.prepare is not None and estimator.prepare not in prepared:
+            prepared[estimator.prepare] = (estimator.prepare(rows),)
+        estimates.append(estimator.given(prepared[estimator.prepare], rows, ks, window))
+    return estimates
