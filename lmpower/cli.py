@@ -140,6 +140,8 @@ def _backtest(args: argparse.Namespace) -> None:
     from lmpower.difficulty.named import law_named
     from lmpower.estimators import ESTIMATORS
 
+    if args.distributed:
+        _join_the_others()
     names = tuple(ESTIMATORS) if args.estimators == ("all",) else args.estimators
     trials = {"attempts": args.hidden_to, "seeds": args.seeds, "estimators": names, "ks": args.k}
     trials |= {"key": args.key}
@@ -157,6 +159,16 @@ def _backtest(args: argparse.Namespace) -> None:
         write_csv(results)
     records = score(read_results(results), against="line" if "line" in names else None)
     print(report.as_json(records) if args.json else report.score_table(records))
+
+
+def _join_the_others() -> None:
+    import jax
+
+    try:
+        jax.distributed.initialize()
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(f"--distributed found no job of several processes to join: {reason}") from None
 
 
 def _study_text(study: Study) -> str:

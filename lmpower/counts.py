@@ -287,9 +287,9 @@ def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarra
 
 
 def widened(rows: Rows, width: int | None = None) -> Rows:
-    """Rows [B, R] padded to [B, width]; by default to the next of 32, 64, 128, ... (fewer programs)."""
+    """Rows [B, R] padded to [B, width]; by default to the next of 128, 256, ... (fewer programs)."""
     present = rows.weight.shape[1]
-    width = width or 1 << max((present - 1).bit_length(), 5)
+    width = width or 1 << max((present - 1).bit_length(), 7)
 
     def padded(leaf: np.ndarray, padding: float) -> np.ndarray:
         return np.pad(leaf, ((0, 0), (0, width - present)), constant_values=padding)

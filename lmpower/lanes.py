@@ -44,8 +44,8 @@ _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
 _TILES = {"cpu": Tile(16, 8, 64), "gpu": Tile(4096, 32, 128), "tpu": Tile(1024, 32, 128)}
 _ALONE_TILE = Tile(1, 32, 128)
-# Arrays of a call hold so many blocks of each; of rows and nodes also 4, 16, ... times as many.
-_LANE_BLOCKS, _ROW_BLOCKS, _NODE_BLOCKS = 16, 4, 128
+# Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
+_LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
 _CORES = min(os.cpu_count() or 1, 16)
 
 
@@ -232,7 +232,7 @@ class Lanes:
         """Lanes by the grid that they need, and among those by how many rows they use."""
         tile, used = self._tile, _used(self.rows)
         most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
-        width = _length(self.rows.weight.shape[-1], tile.rows * _ROW_BLOCKS)
+        width = _length(self.rows.weight.shape[-1], _ROWS)
         most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
         kinds, kind = np.unique(most, axis=0, return_inverse=True)
         alike: dict[Reach, list[int]] = {}
@@ -289,7 +289,7 @@ def _grid_at_hand(reach: Reach, refinement: float, block: int, device: jax.Devic
     """The grid, filled up, on the device; and in how many blocks of nodes it is."""
     grid = shared_grid(reach, refinement)
     blocks = -(-grid.nodes.log_x.size // block)
-    return jax.device_put(filled_up(grid, block * _NODE_BLOCKS), device), blocks
+    return jax.device_put(filled_up(grid, _NODES), device), blocks
 
 
 def _used(rows: Rows) -> np.ndarray:
