@@ -178,7 +178,7 @@ def _add_backtests(commands: Any, run: Command) -> None:
         add("--k", type=_ks, default=KS[1:], metavar="K,K", help="budgets (default: 10,100,1000,10000)")
         add("--out", type=Path, required=True, metavar="DIR", help="where results come to rest")
         add("--distributed", action="store_true",
-            help="share the work with the job's other processes, which JAX finds (SLURM, MPI, TPU pod)")  # fmt: skip
+            help="share the work with the other processes of a SLURM or MPI job, or a TPU pod")  # fmt: skip
         add("--csv", action="store_true", help="also write DIR/results.csv")
         add("--json", action="store_true", help="print the scores as a JSON array of records")
 

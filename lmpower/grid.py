@@ -25,6 +25,7 @@ BEYOND = 6.0
 _H0, _H1 = 0.6, 1.1
 # Gauss-Legendre nodes of one panel of a span.
 _PANEL = 32
+_NO_WEIGHT = -1e30
 
 
 class Reach(NamedTuple):
@@ -141,12 +142,18 @@ def _span(reach: Reach, refinement: float) -> np.ndarray:
     return np.stack([share.ravel(), np.tile(np.log(0.5 * weight / panels), panels)])
 
 
-def filled_up(grid: Grid, multiple: int, growth: int = 4) -> Grid:
+def filled_up(grid: Grid, multiple: int, *, span: bool, growth: int = 4) -> Grid:
     """The same grid in arrays whose lengths come from a short list: ``multiple`` times 1, 4, 16, ....
 
-    What is filled in has no weight.
+    What is filled in has no weight. Without ``span``, for laws that do not need it, there is none.
     """
-    size = grid.nodes.log_x.size
-    length = multiple * growth ** max(math.ceil(math.log(size / multiple, growth)), 0)
-    nothing = Nodes(*(np.full(length - size, fill) for fill in (math.log(0.5), math.log(0.5), -1e30)))
-    return grid._replace(nodes=Nodes(*map(np.concatenate, zip(grid.nodes, nothing, strict=True))))
+    fill = Nodes(log_x=math.log(0.5), log_y=math.log(0.5), log_weight=_NO_WEIGHT)
+    nodes = (_longer(part, value, multiple, growth) for part, value in zip(grid.nodes, fill, strict=True))
+    share, log_weight = grid.span
+    longer = [_longer(share, 0.5, MULTIPLE, growth), _longer(log_weight, _NO_WEIGHT, MULTIPLE, growth)]
+    return Grid(Nodes(*nodes), grid.ends, np.stack(longer) if span else np.zeros((2, 0)))
+
+
+def _longer(part: np.ndarray, value: float, multiple: int, growth: int) -> np.ndarray:
+    length = multiple * growth ** max(math.ceil(math.log(part.size / multiple, growth)), 0)
+    return np.pad(part, (0, length - part.size), constant_values=value)

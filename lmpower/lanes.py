@@ -209,7 +209,9 @@ class Lanes:
         def job(number: int, chunk: _Chunk) -> tuple[np.ndarray, Any]:
             device = devices[number % len(devices)]
             with jax.enable_x64(True), jax.default_device(device):
-                grid, blocks = _grid_at_hand(chunk.reach, refinement, tile.nodes, device)
+                grid, blocks = _grid_at_hand(
+                    chunk.reach, refinement, tile.nodes, template.needs_span, device
+                )
                 used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
                 load = Load(template, prior, grid, chunk.used_rows, used_nodes)
                 mine = _taken(args, chunk.padded)
@@ -285,11 +287,13 @@ def _workers() -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def _grid_at_hand(reach: Reach, refinement: float, block: int, device: jax.Device) -> tuple[Grid, int]:
+def _grid_at_hand(
+    reach: Reach, refinement: float, block: int, span: bool, device: jax.Device
+) -> tuple[Grid, int]:
     """The grid, filled up, on the device; and in how many blocks of nodes it is."""
     grid = shared_grid(reach, refinement)
     blocks = -(-grid.nodes.log_x.size // block)
-    return jax.device_put(filled_up(grid, _NODES), device), blocks
+    return jax.device_put(filled_up(grid, _NODES, span=span), device), blocks
 
 
 def _used(rows: Rows) -> np.ndarray:

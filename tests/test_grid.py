@@ -68,7 +68,7 @@ def test_a_grid_is_never_written_to():
 @pytest.mark.parametrize("name", ["scaled-beta", "zero-inflated-kumaraswamy", "reciprocal", "discrete-2"])
 def test_filling_up_changes_nothing(name):
     grid = shared_grid(REACHES[0])
-    longer = filled_up(grid, 512)
+    longer = filled_up(grid, 512, span=True)
     assert longer.nodes.log_x.size == 512
     law = family_named(name)
     with jax.enable_x64(True):

@@ -43,7 +43,7 @@ def exponent_bound(law: Difficulty, problems: int, attempts: int) -> float:
     """
     if problems < 1 or attempts < 1:
         raise ValueError(f"a bound needs problems and attempts; got {problems} and {attempts}")
-    grid = filled_up(shared_grid(Reach.holding(attempts, attempts), FINE), _NODES)
+    grid = filled_up(shared_grid(Reach.holding(attempts, attempts), FINE), _NODES, span=law.needs_span)
     information = np.zeros((len(law.box.names),) * 2)
     with jax.enable_x64(True):
         plain = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), law)

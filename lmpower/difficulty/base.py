@@ -151,6 +151,11 @@ class Difficulty(abc.ABC):
         """() for one difficulty, (B,) for a batch of them."""
         return jnp.shape(jax.tree.leaves(self)[-1])
 
+    @property
+    def needs_span(self) -> bool:
+        """Whether the law, or a part of it, lies on a grid's span."""
+        return False
+
     def points(self, grid: Grid) -> Points:
         """The law as points that serve every kernel within the grid's reach at once."""
         both = zip(self.outside(grid), self.inside(grid.nodes), strict=True)

@@ -218,6 +218,10 @@ class Reciprocal(Difficulty):
         nothing = jnp.full_like(self.low, jnp.nan)
         return Tail(nothing, nothing, jnp.zeros_like(self.low))
 
+    @property
+    def needs_span(self) -> bool:
+        return True
+
     def inside(self, nodes: Nodes) -> Points:
         """None: the law ends within (0, 1)."""
         return no_points(self.low)

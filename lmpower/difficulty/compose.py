@@ -153,6 +153,10 @@ class ZeroInflated(Difficulty):
         tail = self.base.tail()
         return tail._replace(floor=tail.floor - jnp.log1p(-self.pi0))
 
+    @property
+    def needs_span(self) -> bool:
+        return self.base.needs_span
+
     def inside(self, nodes: Nodes) -> Points:
         """The base's points."""
         base = self.base.inside(nodes)
@@ -267,6 +271,10 @@ class Mixture(Difficulty):
             log_prefactor=jnp.where(none, jnp.nan, prefactor),
             floor=-log_solvable,
         )
+
+    @property
+    def needs_span(self) -> bool:
+        return any(part.needs_span for part in self.components)
 
     def inside(self, nodes: Nodes) -> Points:
         """All components' points, each with its weight."""

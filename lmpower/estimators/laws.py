@@ -113,7 +113,7 @@ def curve_of(
     new = rows is None
     rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0))) if rows is None else widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
-    grid = filled_up(shared_grid(reach, FINE), _NODES, growth=2)
+    grid = filled_up(shared_grid(reach, FINE), _NODES, span=template.needs_span, growth=2)
     parts = []
     with jax.enable_x64(True):
         for at in range(0, len(theta), _AT_A_TIME):
