@@ -18,8 +18,9 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Counts, CountsError, Rows, rows_of_many, stack_rows
 from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.estimators.base import ks_of_slope, slope_weights
 from lmpower.passk import pass_at_k
-from lmpower.scaling import window_slope
+from lmpower.scaling import log_neg_log_pass
 
 
 class Future(NamedTuple):
@@ -32,12 +33,10 @@ class Future(NamedTuple):
 
 def future_of_law(law: Difficulty, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Future:
     """The truth behind a synthetic trial, exact."""
-    curve = over_batch(_pass_at_k, law, np.asarray(ks, np.float64))
-    return Future(float(law.tail().exponent), float(window_slope(law, *window)), curve)
-
-
-def _pass_at_k(law: Difficulty, ks: Array) -> Array:
-    return -jnp.expm1(law.log_moment(jnp.zeros_like(ks), ks))
+    among = ks_of_slope(window)
+    log_loss = over_batch(log_neg_log_pass, law, np.concatenate([among, ks]))
+    slope = log_loss[: among.size] @ slope_weights(window)
+    return Future(float(law.tail().exponent), float(slope), np.exp(-np.exp(log_loss[among.size :])))
 
 
 def draw(
