@@ -9,6 +9,7 @@ from scipy import optimize, special, stats
 from lmpower.baseline import fit_line, log_spaced_ks
 from lmpower.counts import Counts, CountsError, rows_of_many, stack_rows
 from lmpower.estimators import ESTIMATORS, WINDOW, estimator_named, largest_p
+from lmpower.estimators.binned import discretized
 from lmpower.estimators.curves import log_failure_at
 from lmpower.estimators.laws import scale_rule
 from lmpower.passk import pass_at_k
@@ -139,6 +140,17 @@ def test_discretized_fits_are_scipy_s(name, cdf, estimates):
                                  bounds=[np.log([0.01, 100])] * 2,
                                  options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000})  # fmt: skip
         np.testing.assert_allclose(estimates[name].tail_exponent[b], np.exp(best.x[0]), rtol=1e-4)
+
+
+def test_a_first_edge_above_1_in_n_takes_problems_solved_once_for_unsolved():
+    """The published bins at N = 464: two histograms that differ in nothing else."""
+    once = rows_of_many(np.asarray(464), np.array([[0] * 40 + [1] * 9 + [3, 20, 50, 300]]))
+    never = rows_of_many(np.asarray(464), np.array([[0] * 49 + [3, 20, 50, 300]]))
+    options = {"family": "beta", "corrected": False}
+    exact, missed = (discretized(once, KS, WINDOW, **options, once_in_first=x) for x in (False, True))
+    as_unsolved = discretized(never, KS, WINDOW, **options)
+    np.testing.assert_allclose(missed.pass_at_k, as_unsolved.pass_at_k, rtol=1e-9)
+    assert missed.tail_exponent[0] < exact.tail_exponent[0]
 
 
 def test_slope_as_exponent_is_all_that_correcting_changes(estimates):

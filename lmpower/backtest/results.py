@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,15 @@ def read_results(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     from pyarrow import parquet
 
     table = parquet.read_table(path)
-    return {name: np.asarray(table[name].to_pylist()) for name in table.column_names}
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    return {name: _array(column) for name, column in columns.items()}
+
+
+def _array(column: Any) -> np.ndarray:
+    if column.type == "string":
+        coded = column.dictionary_encode()  # few texts in many lines
+        return np.asarray(coded.dictionary.to_pylist())[coded.indices.to_numpy(zero_copy_only=False)]
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def write_csv(path: str | os.PathLike[str]) -> Path:

@@ -38,31 +38,48 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
     Raises:
         ValueError: for an ``against`` that is not among the estimators.
     """
-    estimators = list(dict.fromkeys(table["estimator"].tolist()))
-    if against is not None and against not in estimators:
-        raise ValueError(f"against must be one of {', '.join(estimators)}, not {against!r}")
-    keys = [table[name] for name in by]
-    cells, cell = _distinct(keys)
-    errors = _errors(table)
+    estimators, estimator = _distinct([table["estimator"]])
+    names = [name for (name,) in estimators]
+    if against is not None and against not in names:
+        raise ValueError(f"against must be one of {', '.join(names)}, not {against!r}")
+    cells, cell = _distinct([table[name] for name in by])
+    group = cell * len(names) + estimator
+    size = len(cells) * len(names)
+    scores = {what: _means(error, group, size) for what, error in _errors(table).items()}
+    if against is not None:
+        rival = _rival(cell, group, estimator == names.index(against))
+        for what, error in _errors(table).items():
+            gap = np.where(rival >= 0, error - error[rival], np.nan)
+            scores[f"{what}_difference"] = _means(gap, group, size)
+    judged = np.isfinite(table["truth_value"])
+    present = judged & np.isfinite(table["estimate"])
+    trials, missing = (np.bincount(group, each, size) for each in (present, judged & ~present))
+    there = np.bincount(group, minlength=size) > 0
     records = []
-    for number, values in enumerate(cells):
-        inside = cell == number
-        baseline = None if against is None else inside & (table["estimator"] == against)
-        for name in estimators:
-            mine = inside & (table["estimator"] == name)
-            record: dict[str, Any] = {**dict(zip(by, values, strict=True)), "estimator": name}
-            judged = np.isfinite(table["truth_value"][mine])
-            present = judged & np.isfinite(table["estimate"][mine])
-            record |= {"trials": int(present.sum()), "missing": int((judged & ~present).sum())}
-            for what, error in errors.items():
-                mean, deviation = _mean(error[mine])
-                record |= {what: mean, f"{what}_se": deviation}
-                if baseline is not None:
-                    # (trials are in the same order under every estimator)
-                    mean, deviation = _mean(error[mine] - error[baseline])
-                    record |= {f"{what}_difference": mean, f"{what}_difference_se": deviation}
-            records.append(record)
+    for number in np.flatnonzero(there).tolist():
+        which, name = divmod(number, len(names))
+        record = {**dict(zip(by, cells[which], strict=True)), "estimator": names[name]}
+        record |= {"trials": int(trials[number]), "missing": int(missing[number])}
+        for what, (mean, deviation) in scores.items():
+            record |= {what: float(mean[number]), f"{what}_se": float(deviation[number])}
+        records.append(record)
     return records
+
+
+def _rival(cell: np.ndarray, group: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """For each line, that of the same trial under the estimator compared with; -1 where there is none.
+
+    Trials of a cell are in the same order under every estimator.
+    """
+    order = np.argsort(group, kind="stable")
+    first = np.concatenate([[True], np.diff(group[order]) != 0])
+    begin = np.maximum.accumulate(np.where(first, np.arange(group.size), 0))
+    rank = np.empty_like(group)
+    rank[order] = np.arange(group.size) - begin
+    trial = cell * (rank.max(initial=0) + 1) + rank
+    found = np.full(trial.max(initial=0) + 1, -1)
+    found[trial[theirs]] = np.flatnonzero(theirs)
+    return found[trial]
 
 
 def _errors(table: Table) -> dict[str, np.ndarray]:
@@ -90,18 +107,27 @@ def _errors(table: Table) -> dict[str, np.ndarray]:
     }
 
 
-def _mean(errors: np.ndarray) -> tuple[float, float]:
-    """Mean and standard error over the trials that have one; nan for none, or for a single one."""
-    errors = errors[np.isfinite(errors)]
-    if errors.size == 0:
-        return float("nan"), float("nan")
-    deviation = np.std(errors, ddof=1) / np.sqrt(errors.size) if errors.size > 1 else np.nan
-    return float(np.mean(errors)), float(deviation)
+def _means(errors: np.ndarray, group: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each group's mean over the trials that have one, and its standard error; nan for too few."""
+    used = np.isfinite(errors)
+    errors, group = errors[used], group[used]
+    count = np.bincount(group, minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(group, errors, size) / count
+        squares = np.bincount(group, (errors - mean[group]) ** 2, size)
+        return mean, np.sqrt(squares / (count - 1) / count)
 
 
 def _distinct(columns: Sequence[np.ndarray]) -> tuple[list[tuple[Any, ...]], np.ndarray]:
     """The distinct combinations in order of appearance, and which of them each line has."""
-    lines = list(zip(*(column.tolist() for column in columns), strict=True))
-    number: dict[tuple[Any, ...], int] = {}
-    which = np.array([number.setdefault(line, len(number)) for line in lines])
-    return list(number), which
+    code = np.zeros(columns[0].size, np.int64)
+    for column in columns:
+        values, which = np.unique(column, return_inverse=True)
+        # (small again after each column, so that products do not overflow)
+        code = np.unique(code * values.size + which, return_inverse=True)[1]
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    lines = zip(*(column[first[order]].tolist() for column in columns), strict=True)
+    return list(lines), place[which]

@@ -7,6 +7,9 @@ multinomial, and only the bins in which problems lie matter to it.
 Published: a bin [0, 1/N) for s = 0, while a problem of chance p < 1/N is often solved once, and one of
 p > 1/N often not at all. Corrected: bins with edges between the values that s/n can take, and c from
 the rule of the binomial fits, min(1, (P+1)/P max s/n). (A histogram still forgets the binomial noise.)
+
+In floating point 10^log10(1/N) may come out above 1/N, and problems solved once then fall into the first
+bin. The published figures at N = 464 and 4642 are those of such bins (``once_in_first``), and only those.
 """
 
 from __future__ import annotations
@@ -37,11 +40,20 @@ _FAR = 24.0
 
 
 def discretized(
-    rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float], *, family: str, corrected: bool
+    rows: Rows,
+    ks: Float[np.ndarray, " K"],
+    window: tuple[float, float],
+    *,
+    family: str,
+    corrected: bool,
+    once_in_first: bool = False,
 ) -> Estimate:
-    """alpha of the binned fit, and the forecast of its law for new problems."""
+    """alpha of the binned fit, and the forecast of its law for new problems.
+
+    ``once_in_first`` puts the first edge a rounding error above 1/N.
+    """
     law, rows = family_named(family), widened(rows)
-    low, high, scale = _bins(rows, corrected)
+    low, high, scale = _bins(rows, corrected, once_in_first)
     scale = np.maximum(scale, 1e-6)
     with jax.enable_x64(True):
         # in units of c, on the scale of log-odds
@@ -63,7 +75,7 @@ def _log_odds(x: np.ndarray) -> np.ndarray:
         return np.clip(np.log(x) - np.log1p(-x), -1e3, 1e3)
 
 
-def _bins(rows: Rows, corrected: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bins(rows: Rows, corrected: bool, once_in_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower and upper edge of each row's bin, [B, R], and c, [B]."""
     present = rows.weight > 0
     most = np.max(np.where(present, rows.attempts, 1), axis=-1)
@@ -74,7 +86,8 @@ def _bins(rows: Rows, corrected: bool) -> tuple[np.ndarray, np.ndarray, np.ndarr
     low, high = np.zeros_like(rate), np.zeros_like(rate)
     for i, n in enumerate(most):
         edges = np.concatenate([[0.0], np.logspace(-np.log10(n), 0.0, max(int(n // 10), 2))])
-        edges[1], edges[-1] = 1 / n, 1.0  # as numbers, not as powers of ten that miss them
+        # as numbers, not as powers of ten that miss them
+        edges[1], edges[-1] = np.nextafter(1 / n, 1.0) if once_in_first else 1 / n, 1.0
         bin_ = np.clip(np.searchsorted(edges, rate[i], side="right") - 1, 0, edges.size - 2)
         low[i], high[i] = edges[bin_], edges[bin_ + 1]
     return low, high, rate.max(-1)
