@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Numbers = Float64[np.ndarray, " N"]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY, PALE = "#222222", "#666666", "#d9d9d9"
 WIDTH = 6.5  # inches
 DOTS_PER_INCH = 200
