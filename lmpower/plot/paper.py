@@ -140,6 +140,11 @@ def _short(value: float, _: Any = None) -> str:
     return f"$10^{{{power}}}$" if whole else f"{value:g}"
 
 
+def whole_ks(largest: int, number: int = 120) -> Any:
+    """Whole k from 1 to ``largest``, about even in log k, enough of them for a smooth curve."""
+    return np.unique(np.rint(np.geomspace(1, largest, number)).astype(np.int64))
+
+
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Places near those wanted, at least ``gap`` apart and, if there is room, within bounds."""
     order = np.argsort(wanted, kind="stable")
