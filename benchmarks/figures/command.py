@@ -41,7 +41,8 @@ def draw_to_file(parser: argparse.ArgumentParser, draw: Callable[[argparse.Names
         require_writable(options.out)
         save_figure(draw(options), options.out)
     except (ValueError, OSError) as error:
-        print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        said = " ".join(str(error).split()).replace("with by=", "with --by")
+        print(f"{parser.prog}: {said}", file=sys.stderr)
         return 2
     print(f"wrote {options.out}")
     return 0

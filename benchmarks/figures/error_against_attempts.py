@@ -40,6 +40,9 @@ def draw(options: argparse.Namespace) -> Figure:
         {**record, "truth": names[record["truth"]]}
         for record in sorted(records, key=lambda record: _order(record["truth"]))
     ]
+    drawn = [record for record in records if record["estimator"] in options.estimators]
+    missing, tried = (sum(record[what] for record in drawn) for what in ("missing", "trials"))
+    print(f"{missing:,} of {missing + tried:,} trials ended without an estimate; means are over the others")
     mean_size = math.sqrt(2 / math.pi)  # of a standard normal error
     floor = {}
     for text, law in truths.items():
