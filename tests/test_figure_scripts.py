@@ -1,4 +1,4 @@
-"""The scripts of benchmarks/: what they refuse, and the estimate without bias beside the published lines."""
+"""The scripts of benchmarks/: what they refuse, and pass@k without bias beside the published lines."""
 
 from __future__ import annotations
 

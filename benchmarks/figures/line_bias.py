@@ -2,7 +2,7 @@
 
 For the sixteen truths of the published synthetic backtest: the slope of a line through log(-log pass@k)
 at the published list of k from 1 to N, on the exact curve, against the law's tail exponent. Nothing is
-drawn at random: this error is bias, and more problems do not mend it; more attempts do, slowly.
+drawn at random: this error is bias, and more problems do not mend it; more attempts do in the end, slowly.
 
     python benchmarks/figures/line_bias.py OUT.png
 """

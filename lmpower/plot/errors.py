@@ -109,9 +109,9 @@ def _curves(
 
 def _draw(axes: Axes, curve: np.ndarray, colour: str) -> None:
     n, mean, se = curve.T
-    shown = mean > 0
+    shown, barred = mean > 0, (mean > 0) & (mean <= ERRORS[1])
     low = np.maximum(mean - se, ERRORS[0] / 10)
-    axes.vlines(n[shown], low[shown], (mean + se)[shown], color=colour, lw=0.7)
+    axes.vlines(n[barred], low[barred], (mean + se)[barred], color=colour, lw=0.7)
     axes.plot(n[shown], mean[shown], color=colour, lw=1.2, **MARK)
 
 
