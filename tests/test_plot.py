@@ -361,7 +361,7 @@ def test_errors_are_the_records(tmp_path: Path) -> None:
     grey, *bars = first.collections
     assert {tuple(point) for point in grey.get_paths()[0].vertices} >= {(100.0, 0.05), (1000.0, 0.04)}
     np.testing.assert_allclose(bars[1].get_segments()[0], [[100, 0.4], [100, 0.6]])
-    assert {"beta", "line", "published", "no estimator can do better"} <= set(words(figure))
+    assert {"beta", "line", "published", "bound"} <= set(words(figure))
     assert "above the axis" not in words(figure)
 
 
@@ -372,6 +372,14 @@ def test_errors_above_the_axis_are_marked(tmp_path: Path) -> None:
     np.testing.assert_array_equal(marks.get_xdata(), [100, 1000])
     np.testing.assert_array_equal(marks.get_ydata(), figure.axes[0].get_ylim()[1])
     assert "above the axis" in words(figure)
+
+
+def test_an_estimator_may_be_missing_from_a_truth(tmp_path: Path) -> None:
+    records = [each for each in scores() if (each["truth"], each["estimator"]) != ("u", "beta")]
+    figure = plot_errors(records, ["line", "beta"])
+    save_figure(figure, tmp_path / "picture.png")
+    assert len(lines_of(figure.axes[0], COLOURS[1], 2)) == 1
+    assert not lines_of(figure.axes[1], COLOURS[1], 2)
 
 
 def test_bad_errors() -> None:

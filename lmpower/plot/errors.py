@@ -20,6 +20,7 @@ COLUMNS = 4
 MARK: dict[str, Any] = {"marker": "o", "ms": 2.4, "mew": 0.0}
 ABOVE: dict[str, Any] = {"ls": "", "marker": "^", "ms": 3.6, "mew": 0.0, "clip_on": False}
 HOLLOW: dict[str, Any] = {"ls": "", "marker": "o", "ms": 4.4, "mfc": "none", "mew": 0.7}
+NOTHING = np.empty((0, 3))  # of an estimator that was not run on a truth
 
 Record = Mapping[str, Any]
 ByAttempts = Mapping[int, float]
@@ -33,7 +34,7 @@ def plot_errors(
     floor: Mapping[str, ByAttempts] | None = None,
     published: Mapping[tuple[str, str], ByAttempts] | None = None,
     label: str = "relative error",
-    floor_label: str = "no estimator can do better",
+    floor_label: str = "bound",
 ) -> Figure:
     """Mean error of each estimator against the attempts N it saw, one panel a truth.
 
@@ -42,9 +43,9 @@ def plot_errors(
             named by ``error`` and its standard error, ``.._se``. One record a truth, estimator and N.
         estimators: at most six, the order of legend and colours.
         error: which mean is drawn.
-        floor: by truth and N, what no estimator can go below: a grey area.
+        floor: by truth and N, a bound that errors are held against: a grey area.
         published: by (truth, estimator) and N, numbers to compare with: hollow circles.
-        label, floor_label: what error it is, and what floor.
+        label, floor_label: what error it is, and what bound.
 
     Raises:
         ValueError: if an estimator is not in the records, there are too many, or two records answer to
@@ -66,12 +67,12 @@ def plot_errors(
             axes.set_title(truth, fontsize=7.5)
             _draw_floor(axes, floor.get(truth, {}))
             for colour, name in zip(COLOURS, estimators, strict=False):
-                _draw(axes, curves[truth, name], colour)
+                _draw(axes, curves.get((truth, name), NOTHING), colour)
                 numbers = published.get((truth, name), {})
                 axes.plot(list(numbers), list(numbers.values()), color=colour, zorder=4, **HOLLOW)
         high = _scale(grid, records)
         for axes, truth in zip(grid, truths, strict=True):
-            _mark_above(axes, [curves[truth, name] for name in estimators], high)
+            _mark_above(axes, [curves.get((truth, name), NOTHING) for name in estimators], high)
         figure.supxlabel("attempts N on each problem", fontsize=8)
         figure.supylabel(label, fontsize=8)
         handles: list[Any] = [
