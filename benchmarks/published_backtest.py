@@ -16,11 +16,7 @@ import itertools
 import time
 from pathlib import Path
 
-import numpy as np
-
-from lmpower.backtest import Synthetic, exponent_bound, read_results, run_backtest, score
-from lmpower.baseline import log_spaced_ks
-from lmpower.difficulty.base import Difficulty
+from lmpower.backtest import Synthetic, exponent_bound, line_bias, read_results, run_backtest, score
 from lmpower.difficulty.named import law_named
 from lmpower.estimators import ESTIMATORS
 from lmpower.scaling import window_slope
@@ -45,15 +41,6 @@ PUBLISHED = {
     ("beta:0.15,5,0.8", "discretized-beta"): (0.158, 0.136, 0.235, 0.110, 0.118, 0.190, 0.117),
     ("beta:0.15,5,0.8", "discretized-kumaraswamy"): (0.384, 0.298, 0.241, 0.207, 0.181, 0.153, 0.144),
 }
-
-
-def infinite_data_bias(law: Difficulty, attempts: int) -> float:
-    """The straight line's relative error with infinitely many problems: its exact slope over k = 1..N."""
-    ks = log_spaced_ks(attempts).astype(np.float64)
-    x = np.log(ks) - np.log(ks).mean()
-    y = np.log(-np.log(np.asarray(law.pass_at_k(ks))))
-    exponent = float(law.tail().exponent)
-    return float(-(x @ y) / (x @ x)) / exponent - 1
 
 
 def main() -> None:
@@ -88,7 +75,7 @@ def main() -> None:
     )
     for truth, law in TRUTHS.items():
         exponent = float(law.tail().exponent)
-        bias = [infinite_data_bias(law, n) for n in attempts]
+        bias = line_bias(law, attempts)
         bound = [exponent_bound(law, 128, n) / exponent for n in attempts]
         rows = {"bias": bias, "bound": bound, "slope over k=1..10^4": [float(window_slope(law, 1, 1e4))]}
         for what, numbers in rows.items():

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.integrals import log1mexp
+from lmpower.passk import check_ks
 
 # Through how many log-spaced budgets the published code draws its line
 SLOPE_POINTS = 20
@@ -51,13 +52,38 @@ def window_slope(
     if points < 2:
         raise ValueError(f"a line needs at least 2 points, not {points}")
     ks = np.geomspace(k_low, k_high, points)
-    slope = over_batch(_slope, difficulty, ks)
+    _, slope = over_batch(_line, difficulty, ks)
     return np.asarray(slope)
 
 
-def _slope(difficulty: Difficulty, ks: Array) -> Array:
-    x = jnp.log(ks) - jnp.mean(jnp.log(ks))
-    return -jnp.sum(x * log_neg_log_pass(difficulty, ks)) / jnp.sum(x * x)
+def line_through(
+    difficulty: Difficulty, ks: ArrayLike
+) -> tuple[Float[np.ndarray, "*B"], Float[np.ndarray, "*B"]]:
+    """(a, b) of the straight line -log pass@k = a k^-b through the law's own curve at the budgets ``ks``.
+
+    It is what least squares (``baseline.fit_line``) would find with infinitely many problems and attempts.
+
+    Args:
+        difficulty: one, or a batch.
+        ks: at least two different whole budgets, [K].
+
+    Raises:
+        CountsError: if a k is not a whole number of at least 1.
+        ValueError: for fewer than two different k.
+    """
+    k = check_ks(ks)
+    if np.unique(k).size < 2:
+        raise ValueError(f"a line needs at least 2 different k, not {k.tolist()}")
+    log_a, slope = over_batch(_line, difficulty, k.astype(np.float64))
+    return np.exp(log_a), np.asarray(slope)
+
+
+def _line(difficulty: Difficulty, ks: Array) -> tuple[Array, Array]:
+    """log a and b."""
+    x, y = jnp.log(ks), log_neg_log_pass(difficulty, ks)
+    off = x - jnp.mean(x)
+    slope = -jnp.sum(off * y) / jnp.sum(off * off)
+    return jnp.mean(y) + slope * jnp.mean(x), slope
 
 
 def local_slope(difficulty: Difficulty, k: ArrayLike) -> Float[np.ndarray, "*B K"]:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from lmpower.backtest import Real, Synthetic, exponent_bound, read_results, run_backtest, score
+from lmpower.backtest import Real, Synthetic, exponent_bound, line_bias, read_results, run_backtest, score
 from lmpower.backtest.trials import draw, future_of_counts, future_of_law, hide
+from lmpower.baseline import log_spaced_ks
 from lmpower.cli import main
 from lmpower.counts import Counts, CountsError
 from lmpower.difficulty import Beta, Scaled
@@ -167,6 +168,24 @@ def test_the_bound_falls_with_problems_and_attempts_and_rises_with_what_is_unkno
     assert np.isnan(exponent_bound(law_named("reciprocal:.001,.5"), 100, 100))
     with pytest.raises(ValueError, match="needs problems and attempts; got 0 and 5"):
         exponent_bound(simple, 0, 5)
+
+
+def test_the_published_line_is_biased_by_its_window():
+    """Published truth, |slope - a|/a with infinite data at the seven published N; SciPy's 2F1 besides."""
+    law = Scaled(Beta(F(0.15), F(3.5)), F(0.1))
+    bias = line_bias(law, (100, 215, 464, 1000, 2154, 4642, 10000))
+    np.testing.assert_allclose(bias, [0.85, 0.90, 0.91, 0.89, 0.86, 0.82, 0.78], atol=0.01)
+    ks = log_spaced_ks(100)
+    loss = -np.log1p(-special.hyp2f1(-ks.astype(float), 0.15, 3.65, 0.1))
+    np.testing.assert_allclose(bias[0], -np.polyfit(np.log(ks), np.log(loss), 1)[0] / 0.15 - 1, rtol=1e-9)
+
+
+def test_bias_of_the_line_has_its_limits():
+    assert np.isnan(line_bias(law_named("reciprocal:.001,.5"), 100)).all()
+    with pytest.raises(ValueError, match="at least 2 attempts, not 1"):
+        line_bias(LAW, [1, 10])
+    with pytest.raises(CountsError, match=r"whole number from 1 to 2\*\*53; got 10.5"):
+        line_bias(LAW, 10.5)
 
 
 def test_the_line_is_refused_for_stopped_counts():

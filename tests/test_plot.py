@@ -14,12 +14,23 @@ import pytest
 from matplotlib.figure import Figure
 
 from lmpower.baseline import fit_line
-from lmpower.counts import Counts
+from lmpower.counts import Counts, CountsError
 from lmpower.datasets import example
-from lmpower.difficulty import Beta, Difficulty, Discrete
-from lmpower.plot import plot_difficulty, plot_forecast, save_figure
-from lmpower.plot.paper import COLOURS, WIDTH, spread
+from lmpower.difficulty import Beta, Difficulty, Discrete, Scaled, ZeroInflated
+from lmpower.passk import pass_at_k
+from lmpower.plot import (
+    plot_decay,
+    plot_difficulty,
+    plot_errors,
+    plot_forecast,
+    plot_held_out,
+    plot_line_bias,
+    plot_tails,
+    save_figure,
+)
+from lmpower.plot.paper import COLOURS, INK, WIDTH, spread, whole_ks
 from lmpower.report import Curve
+from lmpower.scaling import window_slope
 
 LAW = Beta(np.float64(0.3), np.float64(8.0))
 KS = np.unique(np.rint(np.geomspace(1, 10_000, 30)).astype(np.int64))
@@ -231,6 +242,204 @@ def test_difficulties_of_many_groups(tmp_path: Path) -> None:
     save_figure(figure, tmp_path / "picture.png")
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(fits)
     assert {"no fit", "100% seen"} <= set(words(figure))
+
+
+# ---- each problem and their average
+
+
+def lines_of(axes: Any, colour: str, points: int | None = None) -> list[np.ndarray]:
+    """Data of the lines in one colour, with so many points."""
+    drawn = [np.asarray(line.get_xydata()) for line in axes.lines if line.get_color() == colour]
+    return [each for each in drawn if points is None or len(each) == points]
+
+
+def test_each_problem_and_their_average_are_the_unbiased_pass_at_k(tmp_path: Path) -> None:
+    counts = Counts([40] * 4, [0, 3, 1, 30])
+    figure = plot_decay(counts, fitted())
+    save_figure(figure, tmp_path / "picture.png")
+    axes, ks = figure.axes[0], whole_ks(40)
+    measured = pass_at_k(counts, ks)
+    curves = axes.collections[0].get_segments()
+    assert len(curves) == 3  # the easiest at the bottom of the pile; one was never solved
+    for curve, problem in zip(curves, (3, 1, 2), strict=True):
+        np.testing.assert_array_equal(curve[:, 0], ks)
+        p = measured.per_problem[problem]
+        np.testing.assert_allclose(curve[:, 1], np.maximum(-np.log(p), 1e-15), rtol=1e-12)
+    np.testing.assert_array_equal(axes.collections[0].get_array(), [30 / 40, 3 / 40, 1 / 40])
+    (average,) = lines_of(axes, INK)
+    np.testing.assert_allclose(average, np.column_stack([ks, -np.log(measured.estimate)]), rtol=1e-12)
+    assert "1 of 4 never solved" in words(figure)
+
+
+def test_both_exponents_are_drawn_as_they_are_labelled() -> None:
+    figure = plot_decay(example(), fitted())
+    axes, slope = figure.axes[0], float(window_slope(LAW, 1, 100))
+    (window,) = lines_of(axes, COLOURS[1])
+    np.testing.assert_allclose(-np.diff(np.log(window[:, 1])) / np.diff(np.log(window[:, 0])), slope)
+    curve, asymptote = lines_of(axes, COLOURS[0])
+    np.testing.assert_allclose(curve[:, 1], -np.log(np.asarray(LAW.pass_at_k(curve[:, 0]))), rtol=1e-9)
+    np.testing.assert_allclose(-np.diff(np.log(asymptote[:, 1])) / np.diff(np.log(asymptote[:, 0])), 0.3)
+    prefactor = -np.log(float(LAW.pass_at_k(1e14))) * 1e14**0.3
+    np.testing.assert_allclose(asymptote[:, 1] * asymptote[:, 0] ** 0.3, prefactor, rtol=1e-3)
+    said = words(figure)
+    assert "tail exponent 0.300  (k \N{RIGHTWARDS ARROW} \N{INFINITY})" in said
+    assert f"window slope {slope:.3f}  (k = 1 to 100)" in said
+
+
+def test_a_law_without_a_power_law_has_no_asymptote(tmp_path: Path) -> None:
+    laws = [Discrete(np.array([0.01, 0.3]), np.array([0.5, 0.5])), ZeroInflated(LAW, np.float64(0.2))]
+    for law in laws:
+        figure = plot_decay(example(), fitted(law))
+        assert "no power law as k grows" in words(figure)
+        assert len(lines_of(figure.axes[0], COLOURS[0])) == 1
+    figure = plot_decay({"a": example(), "b": Counts([9, 9], [0, 0])}, {"a": fitted(ok=False)})
+    save_figure(figure, tmp_path / "picture.png")
+    assert "no fit" in words(figure)
+    with pytest.raises(CountsError, match="stopping='on_success'"):
+        plot_decay(stopped(), fitted())
+
+
+# ---- tails
+
+
+def test_tails_are_the_laws_own(tmp_path: Path) -> None:
+    point = Discrete(np.array([0.01]), np.array([1.0]))
+    scaled = Scaled(LAW, np.float64(0.1))
+    figure = plot_tails({"law": LAW, "scaled": scaled, "point": point}, least_p=1e-6, largest_k=1e5)
+    save_figure(figure, tmp_path / "picture.png")
+    densities, curves = figure.axes
+    for colour, law in ((COLOURS[0], LAW), (COLOURS[1], scaled)):
+        (density,) = lines_of(densities, colour)
+        step = np.diff(np.log10(density[:, 0]))[0]
+        ends = 10 ** (np.log10(density[0, 0]) + step * np.array([-0.5, 0.5]))
+        share = np.diff(np.asarray(law.cdf(ends)))[0]
+        np.testing.assert_allclose(density[0, 1] * step, share, rtol=1e-9)
+        np.testing.assert_allclose(np.diff(np.log10(density[:2, 1])) / step, 0.3, rtol=1e-3)
+        (curve,) = lines_of(curves, colour)
+        np.testing.assert_allclose(curve[:, 1], -np.log(np.asarray(law.pass_at_k(curve[:, 0]))), rtol=1e-9)
+    stem, tip = lines_of(densities, COLOURS[2])
+    np.testing.assert_array_equal(stem[:, 0], 0.01)
+    np.testing.assert_array_equal(tip, [[0.01, 1.0]])
+    assert {"law\ntail exponent 0.3", "point\nno power law"} <= set(words(figure))
+
+
+def test_bad_tails() -> None:
+    with pytest.raises(ValueError, match="takes 1 to 6 laws, not 0"):
+        plot_tails({})
+    with pytest.raises(ValueError, match=r"least_p must lie in \(0, 1\) .* got 2 and 10"):
+        plot_tails({"law": LAW}, least_p=2, largest_k=10)
+
+
+# ---- errors and bias
+
+
+def scores(truths: tuple[str, ...] = ("t", "u"), high: float = 0.5) -> list[dict[str, Any]]:
+    return [
+        {
+            "truth": truth,
+            "estimator": name,
+            "attempts": n,
+            "relative_error": error,
+            "relative_error_se": 0.1,
+        }
+        for truth in truths
+        for name, error in (("line", high), ("beta", 0.2))
+        for n in (1000, 100)
+    ]
+
+
+def test_errors_are_the_records(tmp_path: Path) -> None:
+    floor, published = {"t": {100: 0.05, 1000: 0.04}}, {("u", "line"): {100: 0.6, 464: 0.5}}
+    figure = plot_errors(scores(), ["beta", "line"], floor=floor, published=published)
+    save_figure(figure, tmp_path / "picture.png")
+    first, second = figure.axes
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["t", "u"]
+    (line,) = lines_of(first, COLOURS[1], 2)
+    np.testing.assert_array_equal(line, [[100, 0.5], [1000, 0.5]])
+    line, hollow = lines_of(second, COLOURS[1], 2)
+    np.testing.assert_array_equal(hollow, [[100, 0.6], [464, 0.5]])
+    grey, *bars = first.collections
+    assert {tuple(point) for point in grey.get_paths()[0].vertices} >= {(100.0, 0.05), (1000.0, 0.04)}
+    np.testing.assert_allclose(bars[1].get_segments()[0], [[100, 0.4], [100, 0.6]])
+    assert {"beta", "line", "published", "bound"} <= set(words(figure))
+    assert "above the axis" not in words(figure)
+
+
+def test_errors_above_the_axis_are_marked(tmp_path: Path) -> None:
+    figure = plot_errors(scores(("t",), high=40.0), ["line"])
+    save_figure(figure, tmp_path / "picture.png")
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
+    np.testing.assert_array_equal(marks.get_xdata(), [100, 1000])
+    np.testing.assert_array_equal(marks.get_ydata(), figure.axes[0].get_ylim()[1])
+    assert "above the axis" in words(figure)
+
+
+def test_an_estimator_may_be_missing_from_a_truth(tmp_path: Path) -> None:
+    records = [each for each in scores() if (each["truth"], each["estimator"]) != ("u", "beta")]
+    figure = plot_errors(records, ["line", "beta"])
+    save_figure(figure, tmp_path / "picture.png")
+    assert len(lines_of(figure.axes[0], COLOURS[1], 2)) == 1
+    assert not lines_of(figure.axes[1], COLOURS[1], 2)
+
+
+def test_bad_errors() -> None:
+    with pytest.raises(ValueError, match="estimator must be one of line, beta; not 'nobody'"):
+        plot_errors(scores(), ["nobody"])
+    with pytest.raises(ValueError, match="takes 1 to 6 estimators, not 0"):
+        plot_errors(scores(), [])
+    with pytest.raises(ValueError, match="two records for line at t and 1,000 attempts"):
+        plot_errors(scores() * 2, ["line"])
+
+
+def test_bias_is_drawn_as_given(tmp_path: Path) -> None:
+    bias = {"one": {"a": [0.1, 0.2, 0.3], "b": [0, -0.1, -0.2]}, "two": {"a": [0.5, 0.4, 0.3]}}
+    figure = plot_line_bias([10, 100, 1000], bias)
+    save_figure(figure, tmp_path / "picture.png")
+    solid, dashed = lines_of(figure.axes[0], COLOURS[0])
+    np.testing.assert_array_equal(solid, [[10, 0.1], [100, 0.2], [1000, 0.3]])
+    np.testing.assert_array_equal(dashed[:, 1], [0, -0.1, -0.2])
+    (other,) = lines_of(figure.axes[1], COLOURS[0])
+    np.testing.assert_array_equal(other[:, 1], [0.5, 0.4, 0.3])
+    assert {"one", "two", "a", "b", "+20%", "\N{MINUS SIGN}20%", "0"} <= set(words(figure))
+    with pytest.raises(ValueError, match=r"one, a: a bias for each of 2 numbers .* got shape \(1,\)"):
+        plot_line_bias([10, 100], {"one": {"a": [0.1]}})
+    with pytest.raises(ValueError, match="no bias to draw"):
+        plot_line_bias([10], {})
+
+
+# ---- held-out attempts
+
+
+def test_held_out_attempts_are_measured_with_all(tmp_path: Path) -> None:
+    counts = example()
+    forecasts = {("a", 10): curve(ks=whole_ks(100, 20)), ("a", 50): curve(ks=whole_ks(100, 20))}
+    lines = {("a", 10): fit_line(counts)}
+    figure = plot_held_out({"a": counts}, forecasts, lines)
+    save_figure(figure, tmp_path / "picture.png")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a, N = 10", "a, N = 50"]
+    measured = pass_at_k(counts, whole_ks(100, 13))
+    for panel in (0, 1):
+        (points,) = dots(figure, panel)
+        np.testing.assert_allclose(points, np.column_stack([measured.k, -measured.log_estimate]))
+        (ahead,) = lines_of(figure.axes[panel], COLOURS[0])
+        np.testing.assert_allclose(ahead[:, 1], -np.log(forecasts["a", 10].pass_at_k))
+    (straight,) = lines_of(figure.axes[0], COLOURS[1])
+    line = lines["a", 10]
+    np.testing.assert_allclose(straight[:, 1], line.a * straight[:, 0] ** -line.b)
+    assert not lines_of(figure.axes[1], COLOURS[1])
+    truth = -measured.log_estimate[-1]
+    miss = round(100 * (-np.log(forecasts["a", 10].pass_at_k[-1]) / truth - 1))
+    assert f"{miss:+d}%".replace("-", "\N{MINUS SIGN}") in words(figure)
+    assert "90% interval" in words(figure)
+
+
+def test_bad_held_out_attempts() -> None:
+    with pytest.raises(ValueError, match="no forecast to draw"):
+        plot_held_out({"a": example()}, {})
+    with pytest.raises(ValueError, match="'b' has none"):
+        plot_held_out({"a": example()}, {("b", 10): curve()})
+    with pytest.raises(CountsError, match="stopping='on_success'"):
+        plot_held_out({"a": stopped()}, {("a", 10): curve()})
 
 
 def test_labels_are_spread_apart_within_bounds() -> None:

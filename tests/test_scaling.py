@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import betaln
 
-from lmpower.baseline import log_spaced_ks
 from lmpower.difficulty import Beta, Kumaraswamy, Scaled
-from lmpower.scaling import SLOPE_POINTS, local_slope, window_slope
+from lmpower.scaling import SLOPE_POINTS, line_through, local_slope, window_slope
 
 F = np.float64
 
@@ -40,16 +39,19 @@ def test_window_slope_of_a_batch():
     np.testing.assert_allclose(ours, one_by_one, rtol=1e-12)
 
 
-def test_the_published_line_is_biased_by_its_window():
-    """|slope - a|/a with infinite data, over the list of budgets published for N attempts."""
-    law, bias = Scaled(Beta(F(0.15), F(3.5)), F(0.1)), []
-    every = [log_spaced_ks(n) for n in (100, 215, 464, 1000, 2154, 4642, 10000)]
-    log_fail = law.log_moment(F(0), np.arange(1.0, 10001.0)[np.unique(np.concatenate(every)) - 1])
-    curve = dict(zip(np.unique(np.concatenate(every)), log_fail, strict=True))
-    for ks in every:
-        neg_log = -np.log(-np.expm1([curve[k] for k in ks]))
-        bias.append(abs(-np.polyfit(np.log(ks), np.log(neg_log), 1)[0] - 0.15) / 0.15)
-    np.testing.assert_allclose(bias, [0.85, 0.90, 0.91, 0.89, 0.86, 0.82, 0.78], atol=0.01)
+def test_line_through_a_law_is_numpy_s_straight_line():
+    ks = np.array([1, 3, 10, 200])
+    slope, log_a = np.polyfit(np.log(ks), beta_curve(0.3, 5.0, ks), 1)
+    np.testing.assert_allclose(line_through(Beta(F(0.3), F(5.0)), ks), (np.exp(log_a), -slope), rtol=1e-9)
+    batch = line_through(Beta(np.array([0.3, 0.6]), np.array([5.0, 2.0])), ks)
+    np.testing.assert_allclose([each[0] for each in batch], (np.exp(log_a), -slope), rtol=1e-9)
+
+
+def test_a_line_needs_two_budgets():
+    with pytest.raises(ValueError, match=r"at least 2 different k, not \[5, 5\]"):
+        line_through(Beta(F(0.3), F(5.0)), [5, 5])
+    with pytest.raises(ValueError, match="whole number from 1"):
+        line_through(Beta(F(0.3), F(5.0)), [0, 5])
 
 
 def test_local_slope_is_the_derivative():

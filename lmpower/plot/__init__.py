@@ -1,11 +1,33 @@
-"""Pictures: a forecast against what was measured, and a difficulty against the counts behind it.
+"""Pictures: forecasts, difficulties and backtests as they are published.
+
+* ``plot_forecast``: pass@k against k, forecast and measured;
+* ``plot_difficulty``: the fitted law over the counts behind it;
+* ``plot_decay``: each problem falls exponentially, their average as a power law;
+* ``plot_tails``: what a law's mass near 0 does to its pass@k;
+* ``plot_errors``: errors of estimators against attempts;
+* ``plot_held_out``: forecasts against attempts that were held out;
+* ``plot_line_bias``: what the straight line misses with infinite data.
 
 Each function returns a `matplotlib.figure.Figure` of its own, and touches neither pyplot's state
 nor the caller's settings. `save_figure` writes one whole or not at all.
 """
 
+from lmpower.plot.bias import plot_line_bias
+from lmpower.plot.decay import plot_decay
 from lmpower.plot.difficulty import plot_difficulty
+from lmpower.plot.errors import plot_errors
 from lmpower.plot.forecast import plot_forecast
+from lmpower.plot.heldout import plot_held_out
 from lmpower.plot.paper import save_figure
+from lmpower.plot.tails import plot_tails
 
-__all__ = ["plot_difficulty", "plot_forecast", "save_figure"]
+__all__ = [
+    "plot_decay",
+    "plot_difficulty",
+    "plot_errors",
+    "plot_forecast",
+    "plot_held_out",
+    "plot_line_bias",
+    "plot_tails",
+    "save_figure",
+]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Numbers = Float64[np.ndarray, " N"]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY, PALE = "#222222", "#666666", "#d9d9d9"
 WIDTH = 6.5  # inches
 DOTS_PER_INCH = 200
@@ -138,6 +138,11 @@ def _short(value: float, _: Any = None) -> str:
         return f"{value:.10g}"
     whole = math.isclose(value, 10.0**power)
     return f"$10^{{{power}}}$" if whole else f"{value:g}"
+
+
+def whole_ks(largest: int, number: int = 120) -> Any:
+    """Whole k from 1 to ``largest``, about even in log k, enough of them for a smooth curve."""
+    return np.unique(np.rint(np.geomspace(1, largest, number)).astype(np.int64))
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
