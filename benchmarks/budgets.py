@@ -28,7 +28,7 @@ BUDGETS = (1_000, 3_000, 10_000)
 KS = (100, 1_000, 10_000)
 ESTIMATORS = (
     "line", "semilog", "brown", "discretized-beta", "discretized-beta-corrected", "beta-binomial",
-    "beta-binomial-given", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta", "independent",
+    "beta-binomial-given", "scaled-beta", "zero-inflated-beta", "independent",
 )  # fmt: skip
 CONTESTS = (
     ("uniform line", "uniform beta-binomial"),

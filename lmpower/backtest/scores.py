@@ -95,8 +95,9 @@ def _mean(errors: np.ndarray) -> tuple[float, float]:
     errors = errors[np.isfinite(errors)]
     if errors.size == 0:
         return float("nan"), float("nan")
-    deviation = np.std(errors, ddof=1) / np.sqrt(errors.size) if errors.size > 1 else np.nan
-    return float(np.mean(errors)), float(deviation)
+    with np.errstate(over="ignore"):  # an interval may be absurdly wide
+        deviation = np.std(errors, ddof=1) / np.sqrt(errors.size) if errors.size > 1 else np.nan
+        return float(np.mean(errors)), float(deviation)
 
 
 def _distinct(columns: Sequence[np.ndarray]) -> tuple[list[tuple[Any, ...]], np.ndarray]:
