@@ -249,6 +249,14 @@ def test_bad_plans(changes, message):
         plan(**changes)
 
 
+def test_scores_of_absurdly_wide_intervals_are_numbers_without_warnings(results):
+    table = read_results(results)
+    table["upper"] = np.where(np.arange(len(table["k"])) % 2, np.inf, 1e200)
+    table["lower"] = np.zeros(len(table["k"]))
+    records = score(table, "uniform line")
+    assert all(np.isnan(each["width_90"]) or each["width_90"] > 0 for each in records)
+
+
 # ---- the shell
 
 

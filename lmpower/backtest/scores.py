@@ -59,7 +59,9 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
                 record |= {what: mean, f"{what}_se": deviation}
                 if baseline is not None:
                     # (trials are in the same order under every estimator)
-                    mean, deviation = _mean(error[mine] - error[baseline])
+                    with np.errstate(invalid="ignore"):  # widths of which both are infinite
+                        gap = error[mine] - error[baseline]
+                    mean, deviation = _mean(gap)
                     record |= {f"{what}_difference": mean, f"{what}_difference_se": deviation}
             records.append(record)
     return records
