@@ -149,7 +149,7 @@ def _add_backtests(commands: Any, run: Command) -> None:
     helped = {
         "synthetic": "problems drawn from laws that are known",
         "real": "counts with most attempts hidden",
-        "budget": "counts of which a budget for all problems together shows some, by a policy",
+        "budget": "a budget of attempts for all problems together, spent by a policy",
     }
     resumed = "The same command goes on where it stopped."
     synthetic, real, budget = (
