@@ -24,6 +24,7 @@ KS = (1, 10, 100, 1_000, 10_000)
 WINDOW = (1, 10_000)  # that of the published window slopes
 LEVEL = 0.9
 LARGEST_K = 2**53
+POLICIES = ("uniform", "dynamic")
 ESTIMATED = ("line", "beta-binomial-given", "scaled-beta", "scaled-kumaraswamy")
 LINE_KS = ("published-101", "log-100")
 PICTURES = (".png", ".pdf", ".svg")
@@ -145,15 +146,15 @@ def _add_backtests(commands: Any, run: Command) -> None:
     meaning = "how wrong forecasts would have been, had attempts stopped earlier"
     parent = commands.add_parser("backtest", help=meaning, description=f"{meaning}.".capitalize())
     kinds = parent.add_subparsers(title="kinds", metavar="KIND", required=True)
-    synthetic = kinds.add_parser(
-        "synthetic",
-        help="problems drawn from laws that are known",
-        description="Problems drawn from laws that are known. The same command goes on where it stopped.",
-    )
-    real = kinds.add_parser(
-        "real",
-        help="counts with most attempts hidden",
-        description="Counts with most attempts hidden. The same command goes on where it stopped.",
+    helped = {
+        "synthetic": "problems drawn from laws that are known",
+        "real": "counts with most attempts hidden",
+        "budget": "a budget of attempts for all problems together, spent by a policy",
+    }
+    resumed = "The same command goes on where it stopped."
+    synthetic, real, budget = (
+        kinds.add_parser(kind, help=what, description=f"{what.capitalize()}. {resumed}")
+        for kind, what in helped.items()
     )
     synthetic.add_argument(
         "--truth",
@@ -165,12 +166,23 @@ def _add_backtests(commands: Any, run: Command) -> None:
     synthetic.add_argument(
         "--problems", type=_ks, default=(128,), metavar="P,P", help="problems of a trial (default: 128)"
     )
-    _add_counts(real)
-    for kind, command in (("synthetic", synthetic), ("real", real)):
+    for command in (real, budget):
+        _add_counts(command)
+    for command in (synthetic, real):
+        command.add_argument(
+            "--attempts", dest="hidden_to", type=_ks, required=True, metavar="N,N",
+            help="attempts on each problem that a trial sees",
+        )  # fmt: skip
+    budget.add_argument(
+        "--budget", type=_ks, required=True, metavar="B,B", help="attempts for all problems together"
+    )
+    budget.add_argument(
+        "--policy", type=_words, default=POLICIES, metavar="P,P",
+        help=f"which problem the next attempt goes to (default: {','.join(POLICIES)})",
+    )  # fmt: skip
+    for kind, command in zip(helped, (synthetic, real, budget), strict=True):
         command.set_defaults(run=run, kind=kind)
         add = command.add_argument
-        add("--attempts", dest="hidden_to", type=_ks, required=True, metavar="N,N",
-            help="attempts on each problem that a trial sees")  # fmt: skip
         add("--seeds", type=_count, default=20, metavar="S", help="trials of each kind (default: 20)")
         add("--key", type=int, default=0, help="number from which all randomness comes (default: 0)")
         add("--estimators", type=_words, default=ESTIMATED, metavar="E,E",
@@ -210,7 +222,7 @@ def _whole_numbers(text: str) -> list[int]:
             value = 0.0
         if not (1 <= value <= LARGEST_K and value == int(value)):
             raise argparse.ArgumentTypeError(
-                f"k must be whole numbers from 1 to 2**53 with commas between; got {text!r}"
+                f"must be whole numbers from 1 to 2**53 with commas between; got {text!r}"
             )
         numbers.append(int(value))
     return numbers

@@ -21,6 +21,7 @@ from lmpower.arguments import LINE_KS, PICTURES, command_line
 if TYPE_CHECKING:
     import numpy as np
 
+    from lmpower.backtest import Plan
     from lmpower.baseline import Line
     from lmpower.counts import Counts
     from lmpower.fit import Fit
@@ -136,28 +137,31 @@ def _forecast(args: argparse.Namespace) -> None:
 
 def _backtest(args: argparse.Namespace) -> None:
     from lmpower import report
-    from lmpower.backtest import Plan, Real, Synthetic, read_results, run_backtest, score, write_csv
+    from lmpower.backtest import Budgeted, Real, Synthetic, read_results, run_backtest, score, write_csv
     from lmpower.difficulty.named import law_named
     from lmpower.estimators import ESTIMATORS
 
     if args.distributed:
         _join_the_others()
     names = tuple(ESTIMATORS) if args.estimators == ("all",) else args.estimators
-    trials = {"attempts": args.hidden_to, "seeds": args.seeds, "estimators": names, "ks": args.k}
-    trials |= {"key": args.key}
+    trials = {"seeds": args.seeds, "estimators": names, "ks": args.k, "key": args.key}
     plan: Plan
     if args.kind == "synthetic":
         truths = {text: law_named(text) for text in args.truth}
-        plan = Synthetic(truths=truths, problems=args.problems, **trials)
+        plan = Synthetic(truths=truths, problems=args.problems, attempts=args.hidden_to, **trials)
+    elif args.kind == "real":
+        plan = Real(groups=_read(args), attempts=args.hidden_to, **trials)
     else:
-        plan = Real(groups=_read(args), **trials)
+        plan = Budgeted(groups=_read(args), budgets=args.budget, policies=args.policy, **trials)
     results = run_backtest(plan, args.out, progress=sys.stderr.isatty())
     if results is None:
         print(f"other processes are still at work on {args.out}")
         return
     if args.csv:
         write_csv(results)
-    records = score(read_results(results), against="line" if "line" in names else None)
+    table = read_results(results)
+    lines = {"line", "uniform line"} & set(table["estimator"].tolist())
+    records = score(table, against=next(iter(lines), None))
     print(report.as_json(records) if args.json else report.score_table(records))
 
 

@@ -314,7 +314,7 @@ REFUSALS = {
     ),
     "group without by": ("fit {example} --group model-a", "--group needs --by"),
     "unknown family": ("fit {example} --by model --family gamma", "unknown family 'gamma'"),
-    "k of 0": ("forecast {example} --k 0", "k must be whole numbers from 1 to 2**53"),
+    "k of 0": ("forecast {example} --k 0", "argument --k: must be whole numbers from 1 to 2**53"),
     "negative k": ("forecast {example} --k=-5", "got '-5'"),
     "fractional k": ("forecast {example} --k 1.5,2", "got '1.5,2'"),
     "k too large": ("forecast {example} --k 1e17", "got '1e17'"),

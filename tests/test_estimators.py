@@ -8,10 +8,11 @@ from scipy import optimize, special, stats
 
 from lmpower.baseline import fit_line, log_spaced_ks
 from lmpower.counts import Counts, CountsError, rows_of_many, stack_rows
+from lmpower.difficulty.named import family_named
 from lmpower.estimators import ESTIMATORS, WINDOW, estimator_named, largest_p
 from lmpower.estimators.binned import discretized
 from lmpower.estimators.curves import log_failure_at
-from lmpower.estimators.laws import scale_rule
+from lmpower.estimators.laws import curve_of, scale_rule
 from lmpower.passk import pass_at_k
 
 ATTEMPTS, PROBLEMS, BATCH = 100, 64, 5
@@ -197,6 +198,29 @@ def test_nothing_solved_is_nothing_said_by_a_fit():
     for name in ("scaled-beta", "line", "discretized-beta", "brown"):
         assert np.all(np.isnan(ESTIMATORS[name](rows, KS).tail_exponent)), name
     assert np.all(np.isnan(largest_p(rows, np.array([10.0]))))
+
+
+def test_a_forecast_next_to_1_is_not_missing():
+    """A pass@k summed to a little above 1 had no log, and its trial was left out of the scores."""
+    alpha, beta = np.meshgrid([1.0, 3.0, 10.0, 30.0], [0.3, 1.0, 3.0, 10.0])
+    theta = np.log(np.stack([alpha.ravel(), beta.ravel()], axis=-1))
+    ks = np.array([10.0, 1e4, 1e8])
+    log_failure = special.betaln(alpha.ravel()[:, None], beta.ravel()[:, None] + ks)
+    log_failure -= special.betaln(alpha, beta).ravel()[:, None]
+    curve = curve_of(family_named("beta"), theta, ks)
+    with np.errstate(divide="ignore"):
+        wanted = np.log(-np.log1p(-np.exp(log_failure)))
+    met = np.exp(log_failure) > 1e-300
+    np.testing.assert_allclose(curve.log_loss[met], wanted[met], atol=1e-5)
+    assert not np.isnan(curve.log_loss).any()
+
+
+def test_two_shapes_need_three_bins():
+    """Under 30 attempts the published bins are 0 and all above."""
+    for attempts, missing in ((29, True), (30, False)):
+        successes = np.random.default_rng(1).binomial(attempts, 0.2, (1, 40))
+        estimate = ESTIMATORS["discretized-beta"](rows_of_many(np.asarray(attempts), successes), KS)
+        assert np.isnan(estimate.pass_at_k).all() == missing
 
 
 def test_bad_input():

@@ -54,10 +54,9 @@ class Plan(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
-    """What all plans say.
+    """What all plans say, however many attempts a trial sees.
 
     Attributes:
-        attempts: numbers N that a trial sees of each problem; each is run.
         seeds: how many trials of each kind.
         estimators: by name.
         ks: budgets whose pass@k is forecast.
@@ -65,7 +64,6 @@ class Trials:
         key: one number from which all randomness comes.
     """
 
-    attempts: Sequence[int]
     seeds: int
     estimators: Sequence[str]
     ks: Sequence[int] = KS
@@ -79,8 +77,6 @@ class Trials:
             raise ValueError("a backtest needs at least one estimator")
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
-        if not self.attempts or min(self.attempts) < 1:
-            raise ValueError(f"attempts must be at least 1, not {list(self.attempts)}")
 
     def settings(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
@@ -96,13 +92,16 @@ class Synthetic(Trials):
     Attributes:
         truths: laws by name.
         problems: numbers P; each is run with every number of attempts.
+        attempts: numbers N that a trial sees of each problem.
     """
 
     truths: Mapping[str, Difficulty]
     problems: Sequence[int]
+    attempts: Sequence[int]
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require_attempts(self.attempts)
         if not self.truths or not self.problems or min(self.problems) < 2:
             raise ValueError(f"a backtest needs truths, and at least 2 problems; got {list(self.problems)}")
 
@@ -111,7 +110,8 @@ class Synthetic(Trials):
             name: {"law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
             for name, law in self.truths.items()
         }
-        return {"kind": "synthetic", "truths": laws, "problems": list(self.problems)} | self.settings()
+        sizes = {"problems": list(self.problems), "attempts": list(self.attempts)}
+        return {"kind": "synthetic", "truths": laws} | sizes | self.settings()
 
     @property
     def _cells(self) -> list[tuple[int, int]]:
@@ -142,37 +142,32 @@ class Synthetic(Trials):
             drawn += split_rows(draw(laws[truth], key, (truth, problems, attempts), seeds, problems))
             futures += [future_of_law(laws[truth], ks, self.window)] * len(seeds)
             labels += [(names[truth], problems, attempts, seed) for seed in seeds]
-        return _judged(stack_rows(drawn), labels, futures, self.estimators, ks, self.window)
+        return judged(stack_rows(drawn), labels, futures, self.estimators, ks, self.window)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Real(Trials):
-    """Groups of real counts x attempts x seeds x estimators; ``groups`` are the counts by name."""
+    """Groups of real counts x attempts x seeds x estimators.
+
+    Attributes:
+        groups: the counts by name.
+        attempts: numbers N that a trial sees of each problem.
+    """
 
     groups: Mapping[str, Counts]
+    attempts: Sequence[int]
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require_attempts(self.attempts)
         for name, counts in self.groups.items():
-            if counts.stopping == "fixed":
-                continue
-            refused = [each for each in self.estimators if not estimator_named(each).stopping]
-            if refused:
-                raise ValueError(
-                    f"{', '.join(refused)} cannot be used where outcomes decided the number of attempts, "
-                    f"as in group {name!r} (stopping={counts.stopping!r})"
-                )
+            if counts.stopping != "fixed":
+                where = f"in group {name!r} (stopping={counts.stopping!r})"
+                require_usable_when_stopped(self.estimators, where)
 
     def config(self) -> dict[str, Any]:
-        groups = {
-            name: {
-                "stopping": counts.stopping,
-                "attempts": counts.attempts.tolist(),
-                "successes": counts.successes.tolist(),
-            }
-            for name, counts in self.groups.items()
-        }
-        return {"kind": "real", "groups": groups} | self.settings()
+        attempts = {"attempts": list(self.attempts)}
+        return {"kind": "real", "groups": described(self.groups)} | attempts | self.settings()
 
     @property
     def units(self) -> int:
@@ -185,7 +180,7 @@ class Real(Trials):
         trials = hide(counts, jax.random.key(self.key), (group, attempts), range(self.seeds))
         labels = [(name, len(counts), attempts, seed) for seed in range(len(trials))]
         futures = [future_of_counts(counts, ks)] * len(trials)
-        return _judged(rows_of_all(trials), labels, futures, self.estimators, ks, self.window)
+        return judged(rows_of_all(trials), labels, futures, self.estimators, ks, self.window)
 
 
 def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None:
@@ -212,7 +207,37 @@ def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None
     )
 
 
-def _judged(
+def described(groups: Mapping[str, Counts]) -> dict[str, Any]:
+    """Groups of counts as JSON has them."""
+    return {
+        name: {
+            "stopping": counts.stopping,
+            "attempts": counts.attempts.tolist(),
+            "successes": counts.successes.tolist(),
+        }
+        for name, counts in groups.items()
+    }
+
+
+def require_usable_when_stopped(estimators: Sequence[str], where: str) -> None:
+    """Refuse estimators that need attempts fixed in advance, ``where`` they were not.
+
+    Raises:
+        ValueError: naming them and the place.
+    """
+    refused = [each for each in estimators if not estimator_named(each).stopping]
+    if refused:
+        raise ValueError(
+            f"{', '.join(refused)} cannot be used where outcomes decided the number of attempts, as {where}"
+        )
+
+
+def _require_attempts(attempts: Sequence[int]) -> None:
+    if not attempts or min(attempts) < 1:
+        raise ValueError(f"attempts must be at least 1, not {list(attempts)}")
+
+
+def judged(
     rows: Rows,
     labels: Sequence[tuple[str, int, int, int]],
     futures: Sequence[Future],
@@ -220,7 +245,14 @@ def _judged(
     ks: np.ndarray,
     window: tuple[float, float],
 ) -> Table:
-    """One line per estimator, trial and quantity."""
+    """One line per estimator, trial and quantity.
+
+    Args:
+        rows: of B trials, [B, R].
+        labels: truth or group, problems, attempts and seed of each trial.
+        futures: what each is judged by.
+        estimators, ks, window: as in ``Trials``.
+    """
     quantities = ["tail_exponent", "window_slope", *(f"pass@{k:.0f}" for k in ks)]
     truth = np.array([[f.tail_exponent, f.window_slope, *f.pass_at_k] for f in futures])
     estimates = estimate_all(estimators, rows, ks, window)

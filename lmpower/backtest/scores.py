@@ -49,7 +49,8 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
     if against is not None:
         rival = _rival(cell, group, estimator == names.index(against))
         for what, error in _errors(table).items():
-            gap = np.where(rival >= 0, error - error[rival], np.nan)
+            with np.errstate(invalid="ignore"):  # widths of which both are infinite
+                gap = np.where(rival >= 0, error - error[rival], np.nan)
             scores[f"{what}_difference"] = _means(gap, group, size)
     judged = np.isfinite(table["truth_value"])
     present = judged & np.isfinite(table["estimate"])
@@ -112,7 +113,7 @@ def _means(errors: np.ndarray, group: np.ndarray, size: int) -> tuple[np.ndarray
     used = np.isfinite(errors)
     errors, group = errors[used], group[used]
     count = np.bincount(group, minlength=size)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # an interval may be absurdly wide
         mean = np.bincount(group, errors, size) / count
         squares = np.bincount(group, (errors - mean[group]) ** 2, size)
         return mean, np.sqrt(squares / (count - 1) / count)

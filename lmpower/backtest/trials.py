@@ -83,6 +83,21 @@ def future_of_counts(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
     return Future(np.nan, np.nan, np.where(ks <= reach, share, np.nan))
 
 
+def plug_in_future(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
+    """The pass@k of problems whose chances are what all attempts show, 1 - mean_i (1 - s_i/n_i)^k.
+
+    The truth of Kazdan et al. 2025 (arXiv 2510.05197, public code). It exists at every k, also beyond the
+    attempts there are, but is biased: a problem whose true p is far below 1/n counts as one of p = 0
+    (never solved) or of p = 1/n (solved once). The unbiased pass@k is `future_of_counts`.
+
+    Raises:
+        CountsError: if attempts were not fixed in advance.
+    """
+    with np.errstate(divide="ignore"):
+        log_q = np.log1p(-counts.rate)
+    return Future(np.nan, np.nan, -np.mean(np.expm1(ks[:, None] * log_q), axis=1))
+
+
 def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence[int]) -> list[Counts]:
     """The counts as N attempts would have shown them, one a seed; place = (group, N).
 

@@ -2,7 +2,8 @@
 
 Bins are {0} and logspace(log10(1/N), 0, N/10), so that the first holds the problems never solved; the law
 lives on (0, c) with c set to the largest s/n and not fitted; the exponent is alpha. The likelihood is
-multinomial, and only the bins in which problems lie matter to it.
+multinomial, and only the bins in which problems lie matter to it. Two bins, as for N < 30, leave two shapes
+undetermined: nan.
 
 Published: a bin [0, 1/N) for s = 0, while a problem of chance p < 1/N is often solved once, and one of
 p > 1/N often not at all. Corrected: bins with edges between the values that s/n can take, and c from
@@ -53,7 +54,7 @@ def discretized(
     ``once_in_first`` puts the first edge a rounding error above 1/N.
     """
     law, rows = family_named(family), widened(rows)
-    low, high, scale = _bins(rows, corrected, once_in_first)
+    low, high, scale, bins = _bins(rows, corrected, once_in_first)
     scale = np.maximum(scale, 1e-6)
     with jax.enable_x64(True):
         # in units of c, on the scale of log-odds
@@ -61,7 +62,8 @@ def discretized(
         theta = np.asarray(_fit(law, ends[0], ends[1], rows.weight))
     theta = np.column_stack([theta, np.log(scale)])
     unsolved = np.max(np.where(rows.weight > 0, rows.successes, 0.0), axis=-1) == 0
-    theta[unsolved] = np.nan
+    # the bins' shares add up to 1, so that two shapes need three bins
+    theta[unsolved | (bins < 3)] = np.nan
     template = family_named(f"scaled-{family}")
     whole = curve_of(template, theta, np.concatenate([ks_of_slope(window), ks])).log_loss
     split = ks_of_slope(window).size
@@ -75,22 +77,25 @@ def _log_odds(x: np.ndarray) -> np.ndarray:
         return np.clip(np.log(x) - np.log1p(-x), -1e3, 1e3)
 
 
-def _bins(rows: Rows, corrected: bool, once_in_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lower and upper edge of each row's bin, [B, R], and c, [B]."""
+def _bins(
+    rows: Rows, corrected: bool, once_in_first: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lower and upper edge of each row's bin, [B, R]; c and the number of bins, [B]."""
     present = rows.weight > 0
     most = np.max(np.where(present, rows.attempts, 1), axis=-1)
     rate = np.where(present, rows.successes / rows.attempts, 0.0)
     if corrected:
         half = 0.5 / rows.attempts
-        return np.maximum(rate - half, 0.0), rate + half, scale_rule(rows)
+        return np.maximum(rate - half, 0.0), rate + half, scale_rule(rows), most + 1
     low, high = np.zeros_like(rate), np.zeros_like(rate)
+    bins = np.maximum(most // 10, 2).astype(np.int64)
     for i, n in enumerate(most):
-        edges = np.concatenate([[0.0], np.logspace(-np.log10(n), 0.0, max(int(n // 10), 2))])
+        edges = np.concatenate([[0.0], np.logspace(-np.log10(n), 0.0, bins[i])])
         # as numbers, not as powers of ten that miss them
         edges[1], edges[-1] = np.nextafter(1 / n, 1.0) if once_in_first else 1 / n, 1.0
         bin_ = np.clip(np.searchsorted(edges, rate[i], side="right") - 1, 0, edges.size - 2)
         low[i], high[i] = edges[bin_], edges[bin_ + 1]
-    return low, high, rate.max(-1)
+    return low, high, rate.max(-1), bins
 
 
 @jax.jit

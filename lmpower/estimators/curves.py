@@ -84,7 +84,8 @@ def brown(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) 
     with jax.enable_x64(True):
         theta = np.asarray(_brown(np.stack([log_a, log_b], -1), np.log(fitted), coverage))
     a, b = np.exp(theta).T
-    some = coverage[:, -1] > 0
+    # as with a straight line, two numbers need two points
+    some = (coverage[:, -1] > 0) & (fitted.size > 1)
 
     def pass_at(k: np.ndarray) -> np.ndarray:
         return np.where(some[:, None], np.exp(-a[:, None] * k ** -b[:, None]), np.nan)

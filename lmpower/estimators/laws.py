@@ -80,9 +80,10 @@ def read_off(
     errors = np.column_stack([error, slope_error, np.sqrt(known + ahead.spread)])
     centres = np.column_stack([np.log(exponent), np.log(slope), ahead.log_loss])
     stretched = centres[..., None] + errors[..., None] * normal_quantiles(QUANTILES)
-    # the larger the loss, the smaller pass@k
-    of_pass = np.exp(-np.exp(stretched[:, 2:, ::-1]))
-    quantiles = np.concatenate([np.exp(stretched[:, :2]), of_pass], axis=1)
+    with np.errstate(over="ignore"):  # few attempts may leave a quantile anywhere
+        # the larger the loss, the smaller pass@k
+        of_pass = np.exp(-np.exp(stretched[:, 2:, ::-1]))
+        quantiles = np.concatenate([np.exp(stretched[:, :2]), of_pass], axis=1)
     return Estimate(exponent, slope, np.exp(-np.exp(ahead.log_loss)), quantiles)
 
 
@@ -131,11 +132,14 @@ def _curve(
     def one(theta: Array, rows: Rows) -> tuple[Array, Array, Array]:
         def log_loss(theta: Array) -> tuple[Array, tuple[Array, Array]]:
             points = template.from_search(theta).points(grid)
-            success = -jnp.expm1(points.log_q[:, None] * ks)
+            log_failure = points.log_q[:, None] * ks
+            success = -jnp.expm1(log_failure)
             weights, share = weights_given(points, rows), rows.weight / jnp.sum(rows.weight)
             each = weights @ success
             pass_at, square = share @ each, share @ (weights @ success**2 - each**2)
-            loss = -jnp.log(pass_at)
+            # near pass@k = 1 from its complement: a sum that rounds to above 1 has no such log
+            failure = share @ (weights @ jnp.exp(log_failure))
+            loss = jnp.where(failure < 0.5, -jnp.log1p(-jnp.minimum(failure, 0.5)), -jnp.log(pass_at))
             # d log(-log pass) = -d pass / (pass (-log pass))
             spread = jnp.maximum(square, 0.0) / jnp.sum(rows.weight) / (pass_at * loss) ** 2
             return jnp.log(loss), (jnp.log(loss), spread)
