@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Counts, CountsError, Rows, rows_of_many, stack_rows
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.estimators.base import ks_of_slope, slope_weights
+from lmpower.estimators.base import ks_of_slope, slope_through
 from lmpower.passk import pass_at_k
 from lmpower.scaling import log_neg_log_pass
 
@@ -35,7 +35,7 @@ def future_of_law(law: Difficulty, ks: Float[np.ndarray, " K"], window: tuple[fl
     """The truth behind a synthetic trial, exact."""
     among = ks_of_slope(window)
     log_loss = over_batch(log_neg_log_pass, law, np.concatenate([among, ks]))
-    slope = log_loss[: among.size] @ slope_weights(window)
+    slope = slope_through(log_loss[: among.size], window)
     return Future(float(law.tail().exponent), float(slope), np.exp(-np.exp(log_loss[among.size :])))
 
 

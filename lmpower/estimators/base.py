@@ -95,6 +95,16 @@ def slope_weights(window: tuple[float, float]) -> Float[np.ndarray, " W"]:
     return np.asarray(-x / (x @ x))
 
 
+def slope_through(
+    log_loss: Float[np.ndarray, "*B W"], window: tuple[float, float]
+) -> Float[np.ndarray, "*B"]:
+    """Minus the least-squares slope of log(-log pass@k), at ``ks_of_slope``, on log k.
+
+    (Summed row by row: a matrix product would add up in an order that depends on how many rows there are.)
+    """
+    return np.asarray(np.sum(log_loss * slope_weights(window), axis=-1))
+
+
 def slope_in(
     window: tuple[float, float], pass_at: Callable[[np.ndarray], Float[np.ndarray, "B K"]]
 ) -> Float[np.ndarray, " B"]:
@@ -104,4 +114,4 @@ def slope_in(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         y = np.log(-np.log(pass_at(ks_of_slope(window))))
-        return np.asarray(np.where(np.isfinite(y), y, np.nan) @ slope_weights(window))
+        return slope_through(np.where(np.isfinite(y), y, np.nan), window)

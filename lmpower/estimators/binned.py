@@ -26,7 +26,7 @@ from jaxtyping import Array, Float
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.named import family_named
-from lmpower.estimators.base import Estimate, ks_of_slope, slope_weights
+from lmpower.estimators.base import Estimate, ks_of_slope, slope_through
 from lmpower.estimators.laws import curve_of, scale_rule
 from lmpower.integrals import gauss_legendre, log_sides, log_sum_exp
 from lmpower.maximise import ascend, begin
@@ -67,7 +67,7 @@ def discretized(
     template = family_named(f"scaled-{family}")
     whole = curve_of(template, theta, np.concatenate([ks_of_slope(window), ks])).log_loss
     split = ks_of_slope(window).size
-    slope = whole[:, :split] @ slope_weights(window)
+    slope = slope_through(whole[:, :split], window)
     return Estimate(np.exp(theta[:, 0]), slope, np.exp(-np.exp(whole[:, split:])))
 
 

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
-from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_weights
+from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_through, slope_weights
 from lmpower.fit import Fit, fit_rows
 from lmpower.forecast import weights_given
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
@@ -70,7 +70,7 @@ def read_off(
     split = ks_of_slope(window).size
     ahead = curve(fit, ks, rows) if given else Curve(*(part[:, split:] for part in whole))
     weights = slope_weights(window)
-    slope = whole.log_loss[:, :split] @ weights
+    slope = slope_through(whole.log_loss[:, :split], window)
     exponent, error = fit.tail_exponent, standard_error(fit) / fit.tail_exponent
     moved = np.einsum("w,bwd->bd", weights, whole.slope[:, :split])
     slope_error = np.sqrt(np.einsum("bd,bde,be->b", moved, covariance(fit), moved)) / slope
