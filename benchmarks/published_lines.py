@@ -24,10 +24,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from lmpower.baseline import PUBLISHED_KS, fit_line
-from lmpower.counts import Counts, CountsError
+from lmpower.counts import Counts
 from lmpower.fit import fit_difficulty
 from lmpower.io import read_counts
-from lmpower.passk import log_fail_at_k
+from lmpower.passk import log_fail_at_k, stopped_pass_at_k
 from lmpower.report import aligned
 from lmpower.scaling import line_through
 
@@ -50,24 +50,6 @@ def as_if_fixed(counts: Counts) -> np.ndarray:
     return np.asarray(-np.expm1(log_fail_at_k(n, s, KS)).mean(axis=0))
 
 
-def by_batches(counts: Counts) -> np.ndarray:
-    """Unbiased pass@k at all published k of problems tried in batches until the first with a success.
-
-    Raises:
-        CountsError: if an unsolved problem had fewer attempts than the largest k, or successes do not
-            fit into one batch.
-    """
-    n, s = counts.attempts[:, None], counts.successes[:, None]
-    batch = int(np.gcd.reduce(counts.attempts))
-    if np.any(n[s == 0] < KS.max()) or s.max() > batch:
-        raise CountsError(
-            f"no pass@{KS.max():,} without bias: an unsolved problem was tried less often, or {s.max()} "
-            f"successes do not fit into a batch of {batch}"
-        )
-    into_last = np.clip(KS - (n - batch), 0, batch)
-    return np.asarray(-np.expm1(log_fail_at_k(batch, s, into_last)).mean(axis=0))
-
-
 def line_of(pass_at: np.ndarray) -> tuple[float, float]:
     """(a, b) by least squares through log(-log pass@k) where that is finite."""
     used = (pass_at > 0) & (pass_at < 1)
@@ -83,7 +65,7 @@ def row(name: str, counts: Counts, family: str) -> list[str]:
         ours = line.a, line.b
     else:
         ours = line_of(as_if_fixed(counts))
-    unbiased = ours if fixed else line_of(by_batches(counts))
+    unbiased = ours if fixed else line_of(stopped_pass_at_k(counts, KS))
     fit = fit_difficulty(counts, family)
     a, b = line_through(fit.difficulty, KS)
     published = PUBLISHED.get(name)

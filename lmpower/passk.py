@@ -94,6 +94,37 @@ def pass_at_k(counts: Counts, ks: ArrayLike) -> PassAtK:
     )
 
 
+def stopped_pass_at_k(counts: Counts, ks: ArrayLike) -> Float64[np.ndarray, " K"]:
+    """Unbiased pass@k of problems each tried, batch by batch, until the first batch with a success.
+
+    Nothing succeeded in the batches before the last. Of the last, with s successes among B, chance has left
+    only the order open: r of its attempts hold a success with probability 1 - C(B-s, r)/C(B, r). B is the
+    greatest common divisor of all attempts (``batch_size``), 1 for streams stopped attempt by attempt.
+
+    Raises:
+        CountsError: if the counts are not of that kind, or some unsolved problem has fewer than k attempts.
+    """
+    if counts.stopping != "on_success":
+        raise CountsError(f"this pass@k is for stopping='on_success', not {counts.stopping!r}")
+    k = check_ks(ks)
+    unsolved = counts.successes == 0
+    fewest = int(counts.attempts[unsolved].min(initial=LARGEST_COUNT))
+    if k.max() > fewest:
+        raise CountsError(f"pass@{k.max()} cannot be read off an unsolved problem with {fewest} attempts")
+    batch = batch_size(counts)
+    if counts.successes.max() > batch:
+        raise CountsError(
+            f"{counts.successes.max()} successes do not fit into one batch of {batch} attempts"
+        )
+    into_last = np.clip(k[:, None] - (counts.attempts - batch), 0, batch)
+    return np.asarray(-np.expm1(log_fail_at_k(batch, counts.successes, into_last)).mean(axis=1))
+
+
+def batch_size(counts: Counts) -> int:
+    """Of how many attempts the batches are in which problems were tried: what divides all their numbers."""
+    return int(np.gcd.reduce(counts.attempts))
+
+
 def check_ks(ks: ArrayLike) -> Int64[np.ndarray, " K"]:
     """One budget or a list of them, as whole numbers from 1 to 2**53."""
     try:

@@ -90,6 +90,18 @@ def test_a_stopped_stream_is_cut_and_never_thinned():
         hide(Counts([5], [1], stopping="adaptive"), KEY, (0, 2), [0])
 
 
+def test_streams_tried_in_batches_are_cut_between_batches():
+    streams = Counts([60, 120, 240, 240], [3, 1, 2, 0], stopping="on_success")
+    (cut,) = hide(streams, KEY, (0, 120), range(2))
+    np.testing.assert_array_equal(cut.attempts, [60, 120, 120, 120])
+    np.testing.assert_array_equal(cut.successes, [3, 1, 0, 0])
+    with pytest.raises(CountsError, match=r"batches of 60: .* at a multiple of 60 attempts, not at 100"):
+        hide(streams, KEY, (0, 100), range(2))
+    future = future_of_counts(streams, np.array([1.0, 60.0, 240.0, 300.0]))
+    np.testing.assert_allclose(future.pass_at_k[:3], [3 / 60 / 4, 1 / 4, 3 / 4])
+    assert np.isnan(future.pass_at_k[3])
+
+
 def plan(**changes):
     truths = {"a": LAW, "b": law_named("kumaraswamy:.3,3")}
     given = {"truths": truths, "problems": [20], "attempts": [10, 30], "seeds": 3, "estimators": CHEAP}
@@ -137,6 +149,7 @@ def test_scores_are_means_over_trials(results):
         errors[name] = np.abs(table["estimate"][here] - table["truth_value"][here])
     assert record["trials"] == 3
     np.testing.assert_allclose(record["absolute_error"], errors["independent"].mean())
+    np.testing.assert_allclose(record["absolute_error_median"], np.median(errors["independent"]))
     gap = errors["independent"] - errors["line"]
     np.testing.assert_allclose(record["absolute_error_difference"], gap.mean())
     np.testing.assert_allclose(record["absolute_error_difference_se"], stats.sem(gap))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmpower.counts import Counts, CountsError
-from lmpower.passk import check_ks, log_fail_at_k, pass_at_k
+from lmpower.passk import batch_size, check_ks, log_fail_at_k, pass_at_k, stopped_pass_at_k
 
 
 def exact_pass(n: int, s: int, k: int) -> Fraction:
@@ -215,3 +215,44 @@ def test_attempts_must_be_fixed_in_advance(stopping: str) -> None:
         "outcomes decided how many attempts a problem got; the likelihood is: use fit_difficulty "
         "(or give stopping='fixed' if attempts were chosen in advance)"
     )
+
+
+# --- tried until solved ------------------------------------------------------------------------------
+
+
+def stopped(batch: int, limit: int, problems: int, seed: int) -> tuple[Counts, np.ndarray]:
+    """Streams tried in batches until the first batch with a success, and the chances behind them."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(0.5, 6.0, problems)
+    attempts, successes = np.zeros(problems, int), np.zeros(problems, int)
+    while np.any(waiting := (successes == 0) & (attempts < limit)):
+        successes += np.where(waiting, rng.binomial(batch, p), 0)
+        attempts += np.where(waiting, batch, 0)
+    return Counts(attempts, successes, stopping="on_success"), p
+
+
+@pytest.mark.parametrize("batch", [1, 12])
+def test_stopped_pass_at_k_is_unbiased_at_every_k(batch):
+    counts, p = stopped(batch, limit=120, problems=40_000, seed=3)
+    ks = np.array([1, 5, 12, 13, 60, 120])
+    assert batch_size(counts) == batch
+    truth = np.mean(1 - (1 - p) ** ks[:, None], axis=1)
+    # given these p, each problem's share has a variance of at most p (1 - p)
+    np.testing.assert_allclose(stopped_pass_at_k(counts, ks), truth, rtol=0, atol=4 * 0.5 / 200)
+
+
+def test_stopped_attempt_by_attempt_it_is_the_share_solved_in_time():
+    counts, _ = stopped(1, limit=50, problems=300, seed=4)
+    ks = np.array([1, 7, 50])
+    share = np.mean((counts.successes > 0) & (counts.attempts <= ks[:, None]), axis=1)
+    np.testing.assert_allclose(stopped_pass_at_k(counts, ks), share, rtol=1e-12)
+
+
+def test_stopped_pass_at_k_refuses_what_it_cannot_know():
+    with pytest.raises(CountsError, match="for stopping='on_success', not 'fixed'"):
+        stopped_pass_at_k(Counts([5, 5], [1, 2]), 3)
+    streams = Counts([60, 120, 240], [3, 1, 0], stopping="on_success")
+    with pytest.raises(CountsError, match=r"pass@300 .* an unsolved problem with 240 attempts"):
+        stopped_pass_at_k(streams, 300)
+    with pytest.raises(CountsError, match="61 successes do not fit into one batch of 60"):
+        stopped_pass_at_k(Counts([60, 120], [3, 61], stopping="on_success"), 3)

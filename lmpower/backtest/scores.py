@@ -17,6 +17,7 @@ from lmpower.backtest.intervals import LEVELS, ends_at, interval_score
 
 Table = Mapping[str, np.ndarray]
 
+_POINT_ERRORS = ("relative_error", "absolute_error", "squared_error", "log_log_error")
 CELL = ("truth", "problems", "attempts", "quantity")
 
 
@@ -31,7 +32,8 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
     Returns:
         records with the columns of ``by``, ``estimator``, ``trials`` (with an estimate and a truth),
         ``missing`` (without an estimate), and for each score its mean and ``_se``: ``relative_error``
-        (exponents), or ``absolute_error``, ``squared_error``, ``log_log_error`` (pass@k), and where
+        (exponents), or ``absolute_error``, ``squared_error``, ``log_log_error`` (pass@k), each with its
+        ``_median`` too, since one exponent at the end of its box moves a mean; and where
         the estimator gives intervals ``coverage_50`` (80, 90, 95), ``width_..``, ``interval_score_..``
         and ``crps``. With ``against``, ``.._difference`` and its ``_se`` too; negative means better.
 
@@ -45,10 +47,12 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
     cells, cell = _distinct([table[name] for name in by])
     group = cell * len(names) + estimator
     size = len(cells) * len(names)
-    scores = {what: _means(error, group, size) for what, error in _errors(table).items()}
+    errors = _errors(table)
+    scores = {what: _means(error, group, size) for what, error in errors.items()}
+    medians = {what: _medians(errors[what], group, size) for what in _POINT_ERRORS}
     if against is not None:
         rival = _rival(cell, group, estimator == names.index(against))
-        for what, error in _errors(table).items():
+        for what, error in errors.items():
             with np.errstate(invalid="ignore"):  # widths of which both are infinite
                 gap = np.where(rival >= 0, error - error[rival], np.nan)
             scores[f"{what}_difference"] = _means(gap, group, size)
@@ -63,6 +67,8 @@ def score(table: Table, against: str | None = None, by: Sequence[str] = CELL) ->
         record |= {"trials": int(trials[number]), "missing": int(missing[number])}
         for what, (mean, deviation) in scores.items():
             record |= {what: float(mean[number]), f"{what}_se": float(deviation[number])}
+            if what in medians:
+                record[f"{what}_median"] = float(medians[what][number])
         records.append(record)
     return records
 
@@ -117,6 +123,19 @@ def _means(errors: np.ndarray, group: np.ndarray, size: int) -> tuple[np.ndarray
         mean = np.bincount(group, errors, size) / count
         squares = np.bincount(group, (errors - mean[group]) ** 2, size)
         return mean, np.sqrt(squares / (count - 1) / count)
+
+
+def _medians(errors: np.ndarray, group: np.ndarray, size: int) -> np.ndarray:
+    """Each group's median over the trials that have one; nan for none."""
+    used = np.flatnonzero(np.isfinite(errors))
+    used = used[np.lexsort((errors[used], group[used]))]
+    count = np.bincount(group[used], minlength=size)
+    begin = np.concatenate([[0], np.cumsum(count)[:-1]])
+    some = count > 0
+    middle = [used[(begin + (count - 1 + up) // 2)[some]] for up in (0, 1)]
+    medians = np.full(size, np.nan)
+    medians[some] = 0.5 * (errors[middle[0]] + errors[middle[1]])
+    return medians
 
 
 def _distinct(columns: Sequence[np.ndarray]) -> tuple[list[tuple[Any, ...]], np.ndarray]:

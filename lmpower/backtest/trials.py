@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from lmpower.counts import Counts, CountsError, Rows, rows_of_many, stack_rows
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.estimators.base import ks_of_slope, slope_through
-from lmpower.passk import pass_at_k
+from lmpower.passk import batch_size, pass_at_k, stopped_pass_at_k
 from lmpower.scaling import log_neg_log_pass
 
 
@@ -66,9 +66,8 @@ def _successes(law: Difficulty, keys: Array, attempts: Array, *, problems: int) 
 def future_of_counts(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
     """What all attempts say about pass@k; nan beyond them. Exponents of real problems are unknown.
 
-    With attempts fixed in advance it is the unbiased pass@k. Where a problem was tried until solved, it
-    is the share of problems solved within k attempts, nan above the least number at which sampling of
-    an unsolved problem ended.
+    It is unbiased. With attempts fixed in advance k may go up to the fewest attempts; where problems were
+    tried until solved, up to the least number at which sampling of an unsolved problem ended.
     """
     if counts.stopping == "fixed":
         reach = int(counts.attempts.min())
@@ -77,10 +76,12 @@ def future_of_counts(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
         if np.any(within):
             curve[within] = pass_at_k(counts, ks[within].astype(np.int64)).estimate
         return Future(np.nan, np.nan, curve)
-    solved = counts.successes > 0
-    reach = int(counts.attempts[~solved].min(initial=counts.attempts.max()))
-    share = np.mean(solved & (counts.attempts <= ks[:, None]), axis=1)
-    return Future(np.nan, np.nan, np.where(ks <= reach, share, np.nan))
+    unsolved = counts.successes == 0
+    within = ks <= counts.attempts[unsolved].min(initial=counts.attempts.max())
+    curve = np.full(ks.shape, np.nan)
+    if np.any(within):
+        curve[within] = stopped_pass_at_k(counts, ks[within].astype(np.int64))
+    return Future(np.nan, np.nan, curve)
 
 
 def plug_in_future(counts: Counts, ks: Float[np.ndarray, " K"]) -> Future:
@@ -102,7 +103,8 @@ def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence
     """The counts as N attempts would have shown them, one a seed; place = (group, N).
 
     Fixed attempts are thinned (hypergeometric). A stream stopped at its first success is cut at a budget
-    of N, which leaves nothing to chance: what was solved later is unsolved after N attempts.
+    of N, which leaves nothing to chance: what was solved later is unsolved after N attempts. Where it was
+    tried in batches, N must be a whole number of them: where in its batch a success lay is not known.
 
     Raises:
         CountsError: if some problem was tried fewer than N times in a way that does not allow it.
@@ -114,6 +116,12 @@ def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence
         return [counts.thin(attempts, jax.random.fold_in(key, seed)) for seed in seeds]
     if counts.stopping != "on_success":
         raise CountsError(f"attempts cannot be hidden of counts with stopping={counts.stopping!r}")
+    batch = batch_size(counts)
+    if attempts % batch:
+        raise CountsError(
+            f"problems were tried in batches of {batch}: they can be cut at a multiple of {batch} "
+            f"attempts, not at {attempts}"
+        )
     late = counts.attempts > attempts
     cut = Counts(
         np.minimum(counts.attempts, attempts),

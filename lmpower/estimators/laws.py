@@ -41,9 +41,9 @@ def scale_rule(rows: Rows) -> Float[np.ndarray, " B"]:
     return np.asarray(np.minimum((problems + 1) / problems * largest, 1.0))
 
 
-def fit_freely(rows: Rows, *, family: str) -> Fit:
+def fit_freely(rows: Rows, *, family: str, penalty: str | None = None) -> Fit:
     """All parameters fitted."""
-    return fit_rows(rows, family_named(family), starts=1)
+    return fit_rows(rows, family_named(family), starts=1, penalty=penalty)
 
 
 def fit_by_scale_rule(rows: Rows, *, family: str) -> Fit:
@@ -154,6 +154,10 @@ _FREE = {
     family: functools.partial(fit_freely, family=family)
     for family in ("beta", "kumaraswamy", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
 }
+_WEAKLY = {
+    family: functools.partial(fit_freely, family=family, penalty="weak")
+    for family in ("beta", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
+}
 _BY_RULE = {
     family: functools.partial(fit_by_scale_rule, family=f"scaled-{family}")
     for family in ("beta", "kumaraswamy")
@@ -190,5 +194,9 @@ LAWS: dict[str, tuple[Callable[..., Estimate], Callable[[Rows], Fit], str]] = {
     **{
         name: (read_off, _FREE[name], "lmpower: all parameters fitted")
         for name in ("kumaraswamy", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
+    },
+    **{
+        f"{name}-weak": (read_off, fit, "lmpower: all parameters fitted, under the weak prior")
+        for name, fit in _WEAKLY.items()
     },
 }
