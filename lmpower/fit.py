@@ -142,7 +142,7 @@ def fit_difficulty(
     counts: Counts | Rows | Sequence[Counts],
     family: str | Difficulty = "beta",
     *,
-    starts: int = 3,
+    starts: int | None = None,
     penalty: str | None = None,
 ) -> Fit:
     """Maximum likelihood of one dataset's difficulty, or of many at once.
@@ -151,7 +151,8 @@ def fit_difficulty(
         counts: one dataset; or a sequence of them, or rows with a leading axis [B, R] (as from
             ``stack_rows``), for a batch.
         family: a name (``difficulty.named``) or a difficulty whose structure is to be fitted.
-        starts: from how many of the family's starting points, the most probable first, to ascend.
+        starts: from how many of the family's starting points, the most probable first, to climb; by
+            default 1 for a law in one piece, 3 for one with atoms or of several parts.
         penalty: None, or "weak" for a prior worth about one problem (see the source's table), which
             keeps parameters finite where counts do not determine them.
 
@@ -163,7 +164,7 @@ def fit_difficulty(
     """
     if penalty not in (None, "weak"):
         raise ValueError(f"penalty must be None or 'weak', not {penalty!r}")
-    if starts < 1:
+    if starts is not None and starts < 1:
         raise ValueError(f"starts must be at least 1, not {starts}")
     template = family_named(family) if isinstance(family, str) else family
     single = isinstance(counts, Counts) or (isinstance(counts, Rows) and counts.weight.ndim == 1)
@@ -183,7 +184,7 @@ def fit_rows(
     rows: Rows,
     template: Difficulty,
     *,
-    starts: int = 3,
+    starts: int | None = None,
     penalty: str | None = None,
     begin_at: Float[np.ndarray, "B D"] | None = None,
     held: Mapping[str, ArrayLike] | None = None,
@@ -195,7 +196,8 @@ def fit_rows(
     """
     with jax.enable_x64(True):
         lanes = Lanes.over(rows, template, penalty_table(template, penalty), held)
-        top, value = lanes.best(starts) if begin_at is None else lanes.finish(begin(begin_at))
+        climbs = template.climbs if starts is None else starts
+        top, value = lanes.best(climbs) if begin_at is None else lanes.finish(begin(begin_at))
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
         status = _status(rows, template, theta, converged, tuple(held or ()))

@@ -19,7 +19,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +96,9 @@ def in_box(**bounds: tuple[float, float]) -> Box:
 
 class Difficulty(abc.ABC):
     """The law of single-attempt success chances across problems."""
+
+    # from how many of its starting points, the most probable first, a fit climbs unless told otherwise
+    climbs: ClassVar[int] = 3
 
     # --- what a family must give ---
 

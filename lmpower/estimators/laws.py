@@ -43,13 +43,13 @@ def scale_rule(rows: Rows) -> Float[np.ndarray, " B"]:
 
 def fit_freely(rows: Rows, *, family: str, penalty: str | None = None) -> Fit:
     """All parameters fitted."""
-    return fit_rows(rows, family_named(family), starts=1, penalty=penalty)
+    return fit_rows(rows, family_named(family), penalty=penalty)
 
 
 def fit_by_scale_rule(rows: Rows, *, family: str) -> Fit:
     """A scaled law with c from the rule."""
     scale = np.log(np.maximum(scale_rule(rows), 1e-6))
-    return fit_rows(rows, family_named(family), starts=1, held={"c": scale})
+    return fit_rows(rows, family_named(family), held={"c": scale})
 
 
 def read_off(
