@@ -262,13 +262,18 @@ def score_table(records: Sequence[Record]) -> str:
             error, deviation = _error(each[quantity]), _error(each[quantity], "_se")
             star = "*" if error == least[*line[:3], quantity] else " "
             spread = "" if math.isnan(deviation) else f" ± {number(deviation, '{:.2g}')}"
-            cells.append("- " if math.isnan(error) else f"{number(error, '{:.3g}')}{spread}{star}")
+            left_out = "†" if each[quantity]["missing"] else " "
+            cells.append(
+                "-  " if math.isnan(error) else f"{number(error, '{:.3g}')}{spread}{star}{left_out}"
+            )
         rows.append(cells)
     heads = ["truth", "problems", "attempts", "estimator", *(q.replace("_", "\n") for q in kept)]
     said = (
         "Mean error ± its standard error over trials: relative for the exponents, of log(-log pass@k) for "
         "pass@k; * is the least."
     )
+    if any(record["missing"] for record in records):
+        said += " † without some trials, in which there was no estimate."
     return f"{aligned(heads, rows, text=(0, 3))}\n{said}"
 
 

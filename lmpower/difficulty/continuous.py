@@ -36,17 +36,26 @@ _LEAST = 1e-30
 
 
 def log_success(k: Array, log_p: Array, log_q: Array) -> Array:
-    """log [1 - (1-p)^k], which is log(k p) where k p is tiny, also where p itself underflows."""
-    faint = jnp.log(k) + log_p < -40.0
+    """log [1 - (1-p)^k], which is log(k p) for k = 1 and where k p is tiny, also where p underflows."""
+    faint = (k == 1) | (jnp.log(k) + log_p < -40.0)
     chance = -jnp.expm1(jnp.where(faint, -1.0, k * log_q))
     return jnp.where(faint, jnp.log(k) + log_p, jnp.log(chance))
 
 
 def from_either_side(s: Array, f: Array, direct: Array, log_pass: Array) -> Array:
-    """log E[p^s (1-p)^f] from itself or, for s = 0 and a small pass@f, from log pass@f."""
-    rarely = log_pass < -0.7
+    """log E[p^s (1-p)^f] from itself or, for s = 0 and a small pass@f, from log pass@f.
+
+    One failure is linear in p, so E[1-p] moves as pass@1 does, the other way. Its own derivatives in log p
+    grow as 1/(1-p)^2 next to p = 1 and only cancel to something finite.
+    """
+    rarely, once = log_pass < -0.7, (s == 0) & (f == 1)
     almost_all_fail = jnp.log1p(-jnp.exp(jnp.where(rarely, log_pass, -1.0)))
-    value = jnp.where((s == 0) & rarely, almost_all_fail, direct)
+    mean = jnp.exp(jnp.where(once, log_pass, -1.0))
+    shift = (mean - jax.lax.stop_gradient(mean)) / jax.lax.stop_gradient(
+        jnp.exp(jnp.where(once, direct, 0.0))
+    )
+    moving = jax.lax.stop_gradient(direct) + jnp.log1p(-shift)
+    value = jnp.where((s == 0) & rarely, almost_all_fail, jnp.where(once, moving, direct))
     return jnp.where((s == 0) & (f == 0), 0.0, value)
 
 
