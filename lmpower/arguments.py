@@ -92,6 +92,8 @@ def command_line(
 def _add_fit(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--family", default="beta", help="such as beta, scaled-kumaraswamy (default: beta)")
+    add("--penalty", choices=("weak",), default=None,
+        help="fit under a prior worth about one problem; for few problems or successes")  # fmt: skip
     add("--level", type=_level, default=LEVEL, help="coverage of intervals (default: 0.9)")
     add("--json", action="store_true", help="print one JSON array of records instead of tables")
     add(

@@ -178,7 +178,8 @@ def _join_the_others() -> None:
 def _study_text(study: Study) -> str:
     from lmpower import report
 
-    return f"{report.counts_table(study)}\n\nFit: {study.family}\n{report.fit_table(study)}"
+    prior = " under the weak prior" if study.fit.penalty else ""
+    return f"{report.counts_table(study)}\n\nFit: {study.family}{prior}\n{report.fit_table(study)}"
 
 
 def _forecast_title(args: argparse.Namespace) -> str:
@@ -249,7 +250,7 @@ def _study(
     from lmpower.report import Study
 
     step("fitting")
-    fit = fit_difficulty(list(groups.values()), args.family)
+    fit = fit_difficulty(list(groups.values()), args.family, penalty=args.penalty)
     step("exponents")
     unknown = np.full(len(groups), np.nan)
     return Study(

@@ -122,6 +122,15 @@ def test_fit_records_are_the_library_s(run: Any, fits: Fit) -> None:
         assert record["status"] == "converged"
 
 
+def test_fit_under_the_weak_prior(run: Any) -> None:
+    options = ("fit", EXAMPLE, "--by", "model", "--penalty", "weak")
+    records = json.loads(run(*options, "--json").out)
+    models = [record["group"] for record in records]
+    fits = fit_difficulty([example(model) for model in models], "beta", penalty="weak")
+    assert [record["tail_exponent"] for record in records] == fits.tail_exponent.tolist()
+    assert "Fit: beta under the weak prior" in run(*options).out
+
+
 def test_fit_tables(run: Any, fits: Fit, fitted: list[list[Counts]], tmp_path: Path) -> None:
     picture = tmp_path / "fit.svg"
     ran = run("fit", EXAMPLE, "--by", "model", "--line-ks", "log-100", "--plot", picture)
