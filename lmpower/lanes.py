@@ -3,8 +3,8 @@
 A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
 chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A
 batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
-it. Few programs are compiled: chunks are padded to few sizes, and what a grid must resolve is rounded
-up.
+it. Chunks go to all local devices, or to the one that ``jax.default_device`` names. They are filled up to
+the same few lengths, so that few programs are compiled, and a lane's bits do not depend on its chunk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import math
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
@@ -42,7 +43,7 @@ _ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
-_TILES = {"cpu": Tile(16, 8, 64), "gpu": Tile(4096, 32, 128), "tpu": Tile(1024, 32, 128)}
+_TILES = defaultdict(lambda: Tile(16, 8, 64), gpu=Tile(4096, 32, 128), tpu=Tile(1024, 32, 128))
 _ALONE_TILE = Tile(1, 32, 128)
 # Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
 _LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
@@ -204,7 +205,7 @@ class Lanes:
         """
         tile, rough = self._tile, refinement == COARSE
         template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
-        devices = jax.local_devices()
+        width, devices = _length(self.rows.weight.shape[-1], _ROWS), _devices()
 
         def job(number: int, chunk: _Chunk) -> tuple[np.ndarray, Any]:
             device = devices[number % len(devices)]
@@ -214,8 +215,8 @@ class Lanes:
                 )
                 used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
                 load = Load(template, prior, grid, chunk.used_rows, used_nodes)
-                mine = _taken(args, chunk.padded)
-                result = run(load, chunk.rows, *mine, tile=tile, rough=rough, **options)
+                rows, mine = _taken((self.rows, args), chunk.padded)
+                result = run(load, widened(rows, width), *mine, tile=tile, rough=rough, **options)
                 return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
         if len(self._chunks) == 1:
@@ -227,14 +228,13 @@ class Lanes:
 
     @property
     def _tile(self) -> Tile:
-        return _ALONE_TILE if self.together < _ALONE else _TILES.get(jax.default_backend(), _TILES["cpu"])
+        return _ALONE_TILE if self.together < _ALONE else _TILES[_devices()[0].platform]
 
     @functools.cached_property
     def _chunks(self) -> list[_Chunk]:
         """Lanes by the grid that they need, and among those by how many rows they use."""
         tile, used = self._tile, _used(self.rows)
         most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
-        width = _length(self.rows.weight.shape[-1], _ROWS)
         most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
         kinds, kind = np.unique(most, axis=0, return_inverse=True)
         alike: dict[Reach, list[int]] = {}
@@ -249,11 +249,10 @@ class Lanes:
             for at in range(0, index.size, blocks * tile.lanes):
                 lanes = index[at : at + blocks * tile.lanes]
                 padded = np.resize(lanes, most_blocks * tile.lanes)
-                rows = widened(_taken(self.rows, padded), width)
                 most_used = used[padded].reshape(-1, tile.lanes).max(-1)
                 most_used[-(-lanes.size // tile.lanes) :] = 0
                 used_rows = (-(-most_used // tile.rows)).astype(np.int32)
-                chunks.append(_Chunk(reach, lanes, padded, rows, used_rows))
+                chunks.append(_Chunk(reach, lanes, padded, used_rows))
         return chunks
 
 
@@ -264,15 +263,19 @@ class _Chunk(NamedTuple):
         reach: what the grid must resolve.
         lanes: which they are.
         padded: the same, filled up with some of them to a whole number of blocks.
-        rows: theirs, filled up.
         used_rows: blocks of rows that each block of lanes uses; 0 if it is there for the number only.
     """
 
     reach: Reach
     lanes: Int[np.ndarray, " B"]
     padded: Int[np.ndarray, " C"]
-    rows: Rows
     used_rows: Int[np.ndarray, " L"]
+
+
+def _devices() -> list[jax.Device]:
+    """Those that share the chunks."""
+    chosen = jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
+    return [chosen] if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen)
 
 
 def _workers() -> int:
@@ -280,7 +283,7 @@ def _workers() -> int:
 
     Of several CPU devices each takes one, of an accelerator two: one computes while the other is fetched.
     """
-    devices = jax.local_devices()
+    devices = _devices()
     if devices[0].platform != "cpu":
         return 2 * len(devices)
     return _CORES if len(devices) == 1 else len(devices)
