@@ -83,6 +83,7 @@ def command_line(
         help="forecast these problems, given what was seen, or new ones (default: same)",
     )
     parsers["demo"].set_defaults(
+        penalty=None,
         k=KS, problems="new", stopping="auto", family="beta", level=LEVEL, window=WINDOW,
         line_ks=LINE_KS[0],
     )  # fmt: skip

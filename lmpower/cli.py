@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lmpower: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, OverflowError, MemoryError) as error:
         print(f"lmpower: {_for_the_shell(str(error))}", file=sys.stderr)
         try:
             sys.stdout.flush()

@@ -204,7 +204,7 @@ def _expectations(
     reach = Reach.holding(
         seen[0] + (0 if metric == "any" else most), seen[1] + (0 if metric == "all" else most)
     )
-    grid = filled_up(shared_grid(reach, _REFINEMENT), _NODES, span=law.needs_span)
+    grid = filled_up(shared_grid(reach, _REFINEMENT, law.needs_span), _NODES)
     asked = functools.partial(_ask, metric=metric, tau=tau, slope=slope)
     # a new problem is one of which nothing was seen
     given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows

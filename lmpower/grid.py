@@ -26,6 +26,7 @@ _H0, _H1 = 0.6, 1.1
 # Gauss-Legendre nodes of one panel of a span.
 _PANEL = 32
 _NO_WEIGHT = -1e30
+_MOST_NODES = 1 << 21
 
 
 class Reach(NamedTuple):
@@ -70,7 +71,8 @@ class Grid(NamedTuple):
     Attributes:
         nodes: for laws whose density decays exponentially in logit x.
         ends: log x and log(1-x) of the lowest node, of the highest, and of a place beyond it, [2, 3].
-        span: nodes in (0, 1) and the logs of their weights, for laws that end within (0, 1), [2, M].
+        span: nodes in (0, 1) and the logs of their weights, for laws that end within (0, 1), [2, M];
+            none unless asked for.
     """
 
     nodes: Nodes
@@ -79,8 +81,8 @@ class Grid(NamedTuple):
 
 
 @functools.cache
-def shared_grid(reach: Reach, refinement: float = 1.0) -> Grid:
-    """The grid on which every kernel p^s (1-p)^f within ``reach`` is exact.
+def shared_grid(reach: Reach, refinement: float = 1.0, span: bool = False) -> Grid:
+    """The grid on which every kernel p^s (1-p)^f within ``reach`` is exact; with a span, if asked for.
 
     A kernel is of width 1 in log-odds where few successes or few failures are expected. Where both
     are many it peaks at s/(s+f) = p, and its curvature there is s (1-p) = f p <= min(S (1-p), F p), at
@@ -90,6 +92,9 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> Grid:
 
     analytic in the strip |Im w| < pi/2, and the trapezoid rule in X keeps its exponential
     convergence. About 80 nodes serve 100 attempts; their number grows as the root of min(S, F).
+
+    Raises:
+        ValueError: for more nodes than memory has room for.
     """
     w, log_weight = _log_odds(reach, refinement)
     log_x, log_y = -np.logaddexp(0, -w), -np.logaddexp(0, w)
@@ -97,11 +102,19 @@ def shared_grid(reach: Reach, refinement: float = 1.0) -> Grid:
     grid = Grid(
         Nodes(log_x, log_y, log_weight),
         np.stack([-np.logaddexp(0, -ends), -np.logaddexp(0, ends)]),
-        _span(reach, refinement),
+        _span(reach, refinement) if span else np.zeros((2, 0)),
     )
     for part in (*grid.nodes, grid.ends, grid.span):
         part.setflags(write=False)  # it is cached, and a constant of compiled programs
     return grid
+
+
+def _require_room(nodes: int, reach: Reach) -> None:
+    if nodes > _MOST_NODES:
+        raise ValueError(
+            f"up to {reach.successes:.3g} successes and {reach.failures:.3g} failures of a problem would "
+            f"take {nodes:.3g} nodes; at most {_MOST_NODES:,} can be had: ask for fewer attempts"
+        )
 
 
 def _log_odds(reach: Reach, refinement: float) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +134,7 @@ def _log_odds(reach: Reach, refinement: float) -> tuple[np.ndarray, np.ndarray]:
     cells = half * density(edges[:-1, None] + half * (1 + x)) @ weight
     cumulative = np.concatenate([[0.0], np.cumsum(cells)])
     nodes = MULTIPLE * math.ceil((cumulative[-1] + 1) / MULTIPLE)
+    _require_room(nodes, reach)
     targets = np.linspace(0.0, cumulative[-1], nodes)
     w = np.interp(targets, cumulative, edges)
     for _ in range(4):
@@ -137,21 +151,24 @@ def _span(reach: Reach, refinement: float) -> np.ndarray:
     """Gauss-Legendre nodes in (0, 1), panel by panel, enough for the narrowest kernel in log p."""
     wanted = refinement * (64 + 8 * math.sqrt(sum(reach))) / _PANEL
     panels = 2 ** math.ceil(math.log2(wanted))
+    _require_room(panels * _PANEL, reach)
     x, weight = np.polynomial.legendre.leggauss(_PANEL)
     share = (np.arange(panels)[:, None] + 0.5 * (1 + x)) / panels
     return np.stack([share.ravel(), np.tile(np.log(0.5 * weight / panels), panels)])
 
 
-def filled_up(grid: Grid, multiple: int, *, span: bool, growth: int = 4) -> Grid:
-    """The same grid in arrays whose lengths come from a short list: ``multiple`` times 1, 4, 16, ....
+def filled_up(grid: Grid, multiple: int, growth: int = 4) -> Grid:
+    """The same grid in arrays of few lengths: ``multiple`` times 1, or ``growth``, or its square, ....
 
-    What is filled in has no weight. Without ``span``, for laws that do not need it, there is none.
+    What is filled in has no weight.
     """
     fill = Nodes(log_x=math.log(0.5), log_y=math.log(0.5), log_weight=_NO_WEIGHT)
     nodes = (_longer(part, value, multiple, growth) for part, value in zip(grid.nodes, fill, strict=True))
+    if not grid.span.size:
+        return Grid(Nodes(*nodes), grid.ends, grid.span)
     share, log_weight = grid.span
     longer = [_longer(share, 0.5, MULTIPLE, growth), _longer(log_weight, _NO_WEIGHT, MULTIPLE, growth)]
-    return Grid(Nodes(*nodes), grid.ends, np.stack(longer) if span else np.zeros((2, 0)))
+    return Grid(Nodes(*nodes), grid.ends, np.stack(longer))
 
 
 def _longer(part: np.ndarray, value: float, multiple: int, growth: int) -> np.ndarray:

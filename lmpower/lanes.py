@@ -294,9 +294,9 @@ def _grid_at_hand(
     reach: Reach, refinement: float, block: int, span: bool, device: jax.Device
 ) -> tuple[Grid, int]:
     """The grid, filled up, on the device; and in how many blocks of nodes it is."""
-    grid = shared_grid(reach, refinement)
+    grid = shared_grid(reach, refinement, span)
     blocks = -(-grid.nodes.log_x.size // block)
-    return jax.device_put(filled_up(grid, _NODES, span=span), device), blocks
+    return jax.device_put(filled_up(grid, _NODES), device), blocks
 
 
 def _used(rows: Rows) -> np.ndarray:

@@ -186,7 +186,7 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     if fit.theta.ndim != 1:
         raise ValueError("maximiser takes a single fit, not a batch: take fit[i]")
     template, rows = template_of(fit), fit.rows
-    grid = shared_grid(reach_of(rows), FINE)
+    grid = shared_grid(reach_of(rows), FINE, template.needs_span)
     prior = penalty_table(template, fit.penalty)
     constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
 

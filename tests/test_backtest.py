@@ -133,6 +133,22 @@ def test_a_run_resumes_to_the_same_bytes(results, tmp_path):
     assert run_backtest(plan(), tmp_path / "out", progress=False).read_bytes() == results.read_bytes()
 
 
+def test_the_same_truths_in_another_order_are_another_plan(results):
+    """Units are told by their place in the plan, so shards of the two must not mix."""
+    turned = plan(truths=dict(reversed(plan().truths.items())))
+    with pytest.raises(ShardsError, match="another configuration"):
+        run_backtest(turned, results.parent, progress=False)
+
+
+def test_what_cannot_be_hidden_is_refused_before_any_work():
+    streams = Counts([60, 120, 240], [3, 1, 0], stopping="on_success")
+    options = {"seeds": 2, "estimators": ["beta-binomial"]}
+    with pytest.raises(CountsError, match="group 'm': problems were tried in batches of 60"):
+        Real(groups={"m": streams}, attempts=[60, 100], **options)
+    with pytest.raises(CountsError, match="group 'm': some problem has only 200 attempts; asked for 300"):
+        Real(groups={"m": counts()}, attempts=[20, 300], **options)
+
+
 def test_another_plan_is_refused(results):
     with pytest.raises(ShardsError, match="another configuration: seeds was 3 and is now 4"):
         run_backtest(plan(seeds=4), results.parent, progress=False)
@@ -212,6 +228,10 @@ def test_the_line_is_refused_for_stopped_counts():
     ({"estimators": []}, "at least one estimator"),
     ({"attempts": [0]}, r"attempts must be at least 1, not \[0\]"),
     ({"problems": [1]}, r"at least 2 problems; got \[1\]"),
+    ({"estimators": ["line", "line"]}, "an estimator is named twice: line, line"),
+    ({"ks": (10, 10)}, r"a k is given twice: \[10, 10\]"),
+    ({"ks": (1.5,)}, "k must be a whole number"),
+    ({"window": (5, 1)}, r"1 <= k_low < k_high, not \(5, 1\)"),
 ])  # fmt: skip
 def test_bad_plans(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -225,6 +245,8 @@ def test_bad_plans(changes, message):
     ("beta:.1,-1", "beta must be above 0; got 'beta:.1,-1'"),
     ("beta:.1,1,2", "c must be above 0 and at most 1"),
     ("zeta:1", "unknown family 'zeta'"),
+    ("beta:inf,2", "parameters must be finite"),
+    ("reciprocal:.5,.1", "low must be below high"),
 ])  # fmt: skip
 def test_bad_truths(text, message):
     with pytest.raises(ValueError, match=message):

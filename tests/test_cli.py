@@ -85,7 +85,7 @@ def fitted(fits: Fit, monkeypatch: pytest.MonkeyPatch) -> list[list[Counts]]:
     """What the shell asks to have fitted; it gets the fits of the example instead."""
     asked: list[list[Counts]] = []
 
-    def fit(counts: list[Counts], family: str) -> Fit:
+    def fit(counts: list[Counts], family: str, penalty: str | None = None) -> Fit:
         asked.append(counts)
         return fits[: len(counts)]
 
@@ -388,7 +388,7 @@ def test_a_failed_picture_leaves_no_file(
 
 
 def test_interrupted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*args: Any) -> None:
+    def interrupt(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lmpower.fit, "fit_difficulty", interrupt)

@@ -471,7 +471,7 @@ ROWS = np.array([(0, 0), (0, 1), (1, 0), (0, 50), (1, 49), (25, 25), (200, 3), (
 def test_points_carry_every_kernel_within_reach(name, refinement, accuracy):
     law = DIFFICULTIES[name]
     with jax.enable_x64(True):
-        grid = shared_grid(REACH, refinement)
+        grid = shared_grid(REACH, refinement, span=True)
         cloud = jax.jit(lambda d: d.points(grid))(jax.tree.map(jnp.asarray, law))
     log_p, log_q, log_weight = (np.asarray(part) for part in cloud)
     s, f = ROWS.astype(float).T

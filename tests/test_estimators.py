@@ -58,6 +58,14 @@ def test_a_dataset_s_estimate_does_not_depend_on_its_neighbours(name, estimates)
     np.testing.assert_allclose(alone.tail_exponent[0], estimates[name].tail_exponent[2], rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["line", "semilog", "brown"])
+def test_a_curve_goes_through_all_attempts_of_its_own(name, estimates):
+    few = Counts([20] * 40, RNG.binomial(20, 0.2, 40)).rows()
+    both = stack_rows([few, *(counts.rows() for counts in COUNTS)])
+    mixed = ESTIMATORS[name](both, KS)
+    np.testing.assert_allclose(mixed.numbers[1:], estimates[name].numbers, rtol=1e-9)
+
+
 def test_pass_at_k_is_the_unbiased_one():
     ks = np.array([1.0, 7.0, 100.0])
     ours = -np.expm1(log_failure_at(ROWS, ks))

@@ -8,11 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from lmpower.counts import Counts, CountsError
-from lmpower.passk import pass_at_k
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -45,16 +41,3 @@ def test_bad_input_is_one_line_and_no_file(
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
-
-
-def test_pass_at_k_of_batches_is_right_up_to_the_limit() -> None:
-    lines = script("published_lines")
-    counts = Counts([60, 120, 10020], [3, 1, 0], stopping="on_success")
-    ours = dict(zip(lines.KS.tolist(), 3 * lines.by_batches(counts), strict=True))
-    first = pass_at_k(Counts([60], [3]), [1, 10, 56]).estimate  # k of the first batch tell all of its own
-    np.testing.assert_allclose([ours[k] for k in (1, 10, 56)], first)
-    # of one success among attempts 61 ... 120, k - 60 attempts find (k - 60)/60
-    np.testing.assert_allclose([ours[k] for k in (64, 100, 156)], [1 + 4 / 60, 1 + 40 / 60, 2])
-    assert ours[10_000] == 2
-    with pytest.raises(CountsError, match="no pass@10,000 without bias"):
-        lines.by_batches(Counts([60, 120], [1, 0], stopping="on_success"))

@@ -34,7 +34,7 @@ def test_a_shared_grid_resolves_every_kernel_within_its_reach(reach, refinement,
 
 @pytest.mark.parametrize("reach", REACHES)
 def test_a_span_resolves_every_kernel_of_a_law_that_ends_within(reach):
-    share, log_weight = shared_grid(reach, 1.5).span
+    share, log_weight = shared_grid(reach, 1.5, span=True).span
     low, high = np.log(1e-6), np.log(0.5)
     y = low + (high - low) * share
     for s, f in ((0, 0), (1, reach.failures), (40, 3), (reach.successes, reach.failures)):
@@ -52,9 +52,10 @@ def test_few_nodes_serve_a_hundred_attempts():
     assert shared_grid(Reach(100, 100)).nodes.log_x.size == 2 * MULTIPLE
 
 
-@pytest.mark.parametrize("reach", REACHES)
-def test_blocks_of_nodes_are_full(reach):
-    assert shared_grid(reach, 1.5).nodes.log_x.size % MULTIPLE == 0
+def test_a_grid_that_memory_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match="ask for fewer attempts"):
+        shared_grid(Reach(100, 10**17), span=True)
+    assert shared_grid(Reach(100, 10**17)).span.size == 0
 
 
 def test_a_grid_is_never_written_to():
@@ -67,8 +68,8 @@ def test_a_grid_is_never_written_to():
 
 @pytest.mark.parametrize("name", ["scaled-beta", "zero-inflated-kumaraswamy", "reciprocal", "discrete-2"])
 def test_filling_up_changes_nothing(name):
-    grid = shared_grid(REACHES[0])
-    longer = filled_up(grid, 512, span=True)
+    grid = shared_grid(REACHES[0], span=True)
+    longer = filled_up(grid, 512)
     assert longer.nodes.log_x.size == 512
     law = family_named(name)
     with jax.enable_x64(True):

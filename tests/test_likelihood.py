@@ -31,7 +31,7 @@ SUCCESSES = np.array([0, 0, 0, 0, 1, 1, 2, 5, 9, 15, 20, 30, 0, 3, 7, 61])
 COUNTS = Counts(attempts=ATTEMPTS, successes=SUCCESSES)
 ROWS = COUNTS.rows()
 GRID, ROUGH_GRID = (shared_grid(reach_of(ROWS), refinement) for refinement in (1.5, 1.0))
-LONG_GRID = filled_up(GRID, 512, span=True)
+LONG_GRID = filled_up(GRID, 512)
 
 LAWS = {
     "beta": Beta(F(0.3), F(3.0)),

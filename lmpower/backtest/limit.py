@@ -49,7 +49,8 @@ def exponent_bound(law: Difficulty, problems: int, attempts: int) -> float:
     """
     if problems < 1 or attempts < 1:
         raise ValueError(f"a bound needs problems and attempts; got {problems} and {attempts}")
-    grid = filled_up(shared_grid(Reach.holding(attempts, attempts), FINE), _NODES, span=law.needs_span)
+    reach = Reach.holding(attempts, attempts)
+    grid = filled_up(shared_grid(reach, FINE, law.needs_span), _NODES)
     information = np.zeros((len(law.box.names),) * 2)
     with jax.enable_x64(True):
         plain = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), law)

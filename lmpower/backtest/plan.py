@@ -25,13 +25,15 @@ from lmpower.backtest.trials import (
     future_of_counts,
     future_of_law,
     hide,
+    require_hidable,
     rows_of_all,
     split_rows,
 )
-from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.counts import Counts, CountsError, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.estimators.base import QUANTILES, WINDOW, Estimate
 from lmpower.estimators.named import estimate_all, estimator_named
+from lmpower.passk import check_ks
 from lmpower.shards import Shards, run_units
 
 KS = (10, 100, 1_000, 10_000)
@@ -75,8 +77,14 @@ class Trials:
             estimator_named(name)
         if not self.estimators:
             raise ValueError("a backtest needs at least one estimator")
-        if self.seeds < 1:
+        if len(set(self.estimators)) < len(self.estimators):
+            raise ValueError(f"an estimator is named twice: {', '.join(self.estimators)}")
+        if not isinstance(self.seeds, int) or self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if len(set(check_ks(self.ks).tolist())) < len(self.ks):
+            raise ValueError(f"a k is given twice: {list(self.ks)}")
+        if not 1 <= self.window[0] < self.window[1]:
+            raise ValueError(f"a window must have 1 <= k_low < k_high, not {self.window}")
 
     def settings(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
@@ -106,10 +114,10 @@ class Synthetic(Trials):
             raise ValueError(f"a backtest needs truths, and at least 2 problems; got {list(self.problems)}")
 
     def config(self) -> dict[str, Any]:
-        laws = {
-            name: {"law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
+        laws = [
+            {"name": name, "law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
             for name, law in self.truths.items()
-        }
+        ]
         sizes = {"problems": list(self.problems), "attempts": list(self.attempts)}
         return {"kind": "synthetic", "truths": laws} | sizes | self.settings()
 
@@ -164,6 +172,11 @@ class Real(Trials):
             if counts.stopping != "fixed":
                 where = f"in group {name!r} (stopping={counts.stopping!r})"
                 require_usable_when_stopped(self.estimators, where)
+            for attempts in self.attempts:
+                try:
+                    require_hidable(counts, attempts)
+                except CountsError as error:
+                    raise CountsError(f"group {name!r}: {error}") from None
 
     def config(self) -> dict[str, Any]:
         attempts = {"attempts": list(self.attempts)}
@@ -207,16 +220,17 @@ def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None
     )
 
 
-def described(groups: Mapping[str, Counts]) -> dict[str, Any]:
-    """Groups of counts as JSON has them."""
-    return {
-        name: {
+def described(groups: Mapping[str, Counts]) -> list[dict[str, Any]]:
+    """Groups of counts as JSON has them: a list, since units of work are told by their place in it."""
+    return [
+        {
+            "name": name,
             "stopping": counts.stopping,
             "attempts": counts.attempts.tolist(),
             "successes": counts.successes.tolist(),
         }
         for name, counts in groups.items()
-    }
+    ]
 
 
 def require_usable_when_stopped(estimators: Sequence[str], where: str) -> None:

@@ -99,7 +99,8 @@ def _errors(table: Table) -> dict[str, np.ndarray]:
     whole = {"crps": table["crps"]}
     for level in sorted(LEVELS):
         lower, upper = ends_at(table, level)
-        held = np.where(np.isfinite(upper - lower + truth), (lower <= truth) & (truth <= upper), np.nan)
+        known = ~(np.isnan(lower) | np.isnan(upper) | np.isnan(truth))
+        held = np.where(known, (lower <= truth) & (truth <= upper), np.nan)
         whole |= {
             f"coverage_{level}": held,
             f"width_{level}": upper - lower,

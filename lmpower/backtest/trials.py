@@ -112,16 +112,9 @@ def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence
     for part in place:
         key = jax.random.fold_in(key, part)
     attempts = place[-1]
+    require_hidable(counts, attempts)
     if counts.stopping == "fixed":
         return [counts.thin(attempts, jax.random.fold_in(key, seed)) for seed in seeds]
-    if counts.stopping != "on_success":
-        raise CountsError(f"attempts cannot be hidden of counts with stopping={counts.stopping!r}")
-    batch = batch_size(counts)
-    if attempts % batch:
-        raise CountsError(
-            f"problems were tried in batches of {batch}: they can be cut at a multiple of {batch} "
-            f"attempts, not at {attempts}"
-        )
     late = counts.attempts > attempts
     cut = Counts(
         np.minimum(counts.attempts, attempts),
@@ -130,6 +123,24 @@ def hide(counts: Counts, key: jax.Array, place: tuple[int, int], seeds: Sequence
         counts.stopping,
     )
     return [cut]
+
+
+def require_hidable(counts: Counts, attempts: int) -> None:
+    """Refuse a number of attempts that these counts cannot show.
+
+    Raises:
+        CountsError: if some problem was tried fewer than N times, or in a way that does not allow it.
+    """
+    if counts.stopping not in ("fixed", "on_success"):
+        raise CountsError(f"attempts cannot be hidden of counts with stopping={counts.stopping!r}")
+    fewest, batch = int(counts.attempts.min()), batch_size(counts)
+    if counts.stopping == "fixed" and attempts > fewest:
+        raise CountsError(f"some problem has only {fewest} attempts; asked for {attempts}")
+    if counts.stopping == "on_success" and attempts % batch:
+        raise CountsError(
+            f"problems were tried in batches of {batch}: they can be cut at a multiple of {batch} "
+            f"attempts, not at {attempts}"
+        )
 
 
 def rows_of_all(trials: Sequence[Counts]) -> Rows:

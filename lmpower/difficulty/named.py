@@ -79,6 +79,10 @@ def _checked(law: Difficulty, text: str) -> Difficulty:
         most = 1.0 if name in ("c", "high", "pi0", "lam", "low") else np.inf
         if not 0 < value <= most or (value == 1 and name in ("pi0", "lam", "low")):
             raise ValueError(f"{name} must be above 0{' and at most 1' * (most == 1)}; got {text!r}")
+    if not all(np.isfinite(value) for value in law.parameters().values()):
+        raise ValueError(f"parameters must be finite; got {text!r}")
+    if isinstance(law, Reciprocal) and law.low >= law.high:
+        raise ValueError(f"low must be below high; got {text!r}")
     return law
 
 

@@ -9,6 +9,7 @@ All are fitted to pass@k at many k <= n, read off the same counts (Chen et al. 2
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -48,6 +49,30 @@ def log_failure_at(rows: Rows, ks: Float[np.ndarray, " K"]) -> Float[np.ndarray,
         return np.asarray(np.log(np.einsum("br,brk->bk", share, each)))
 
 
+def on_its_own_attempts(run: Callable[..., Estimate]) -> Callable[..., Estimate]:
+    """``run`` on the datasets of each number of attempts by themselves.
+
+    The list of k through which a curve goes ends at the fewest attempts, and those should be its own.
+    """
+
+    @functools.wraps(run)
+    def each(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Estimate:
+        fewest = np.min(np.where(rows.weight > 0, rows.attempts, np.inf), axis=-1)
+        kinds, kind = np.unique(fewest, return_inverse=True)
+        if kinds.size == 1:
+            return run(rows, ks, window)
+        whole = Estimate(*(np.full((kind.size, *tail), np.nan) for tail in ((), (), (len(ks),))))
+        for j in range(kinds.size):
+            mine = np.flatnonzero(kind == j)
+            some = run(jax.tree.map(lambda leaf, i=mine: leaf[i], rows), ks, window)
+            for old, new in zip(whole[:3], some[:3], strict=True):
+                old[mine] = new
+        return whole
+
+    return each
+
+
+@on_its_own_attempts
 def line(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Estimate:
     """-log pass@k = a k^-b, by least squares of log(-log pass@k) on log k over the published list."""
     log_k, loss = _measured(rows)
@@ -60,6 +85,7 @@ def line(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -
     return Estimate(-slope, -slope, pass_at(ks))
 
 
+@on_its_own_attempts
 def semilog(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Estimate:
     """-log pass@k = a - b log k, as the public code of Kazdan et al. has it; below 0 pass@k is 1."""
     log_k, loss = _measured(rows)
@@ -72,6 +98,7 @@ def semilog(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]
     return Estimate(nothing, slope_in(window, pass_at), pass_at(ks))
 
 
+@on_its_own_attempts
 def brown(rows: Rows, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Estimate:
     """pass@k = exp(-a k^-b), by least squares on pass@k itself at 40 log-spaced k."""
     fitted = _within(rows, _BROWN_KS)

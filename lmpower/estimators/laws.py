@@ -23,7 +23,7 @@ from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_through, slope_weights
-from lmpower.fit import Fit, fit_rows
+from lmpower.fit import Fit, Status, fit_rows
 from lmpower.forecast import weights_given
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.surface import FINE
@@ -84,6 +84,8 @@ def read_off(
         # the larger the loss, the smaller pass@k
         of_pass = np.exp(-np.exp(stretched[:, 2:, ::-1]))
         quantiles = np.concatenate([np.exp(stretched[:, :2]), of_pass], axis=1)
+    # a shape at the end of its box is not known, however steep the likelihood is there
+    quantiles[np.asarray(fit.status) == Status.AT_BOUND] = np.nan
     return Estimate(exponent, slope, np.exp(-np.exp(ahead.log_loss)), quantiles)
 
 
@@ -114,7 +116,7 @@ def curve_of(
     new = rows is None
     rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0))) if rows is None else widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
-    grid = filled_up(shared_grid(reach, FINE), _NODES, span=template.needs_span, growth=2)
+    grid = filled_up(shared_grid(reach, FINE, template.needs_span), _NODES, growth=2)
     parts = []
     with jax.enable_x64(True):
         for at in range(0, len(theta), _AT_A_TIME):
@@ -158,7 +160,7 @@ _WEAKLY = {
     family: functools.partial(fit_freely, family=family, penalty="weak")
     for family in ("beta", "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta")
 }
-_BY_RULE = {
+BY_RULE = {
     family: functools.partial(fit_by_scale_rule, family=f"scaled-{family}")
     for family in ("beta", "kumaraswamy")
 }
@@ -168,18 +170,18 @@ LAWS: dict[str, tuple[Callable[..., Estimate], Callable[[Rows], Fit], str]] = {
     **{
         f"{family}-binomial-published": (
             functools.partial(read_off, slope_as_exponent=True),
-            _BY_RULE[family],
+            BY_RULE[family],
             f"{_PAPER}, slope of the fitted curve as exponent",
         )
-        for family in _BY_RULE
+        for family in BY_RULE
     },
     **{
         f"{family}-binomial-corrected": (
             read_off,
-            _BY_RULE[family],
+            BY_RULE[family],
             f"{_PAPER}; corrected: the fitted law's own tail exponent",
         )
-        for family in _BY_RULE
+        for family in BY_RULE
     },
     "beta-binomial": (
         read_off,
