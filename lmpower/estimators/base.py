@@ -17,12 +17,12 @@ import numpy as np
 from jaxtyping import Float
 
 from lmpower.counts import Rows
+from lmpower.scaling import SLOPE_POINTS
 
 # The window of k in which slopes are compared, unless another is asked for: that of the published code.
 WINDOW = (1.0, 1e4)
 # Intervals come as quantiles at these levels.
 QUANTILES = (0.025, *(j / 20 for j in range(1, 20)), 0.975)
-_SLOPE_POINTS = 20
 
 
 class Estimate(NamedTuple):
@@ -85,7 +85,7 @@ class Estimator:
 
 def ks_of_slope(window: tuple[float, float]) -> Float[np.ndarray, " W"]:
     """Log-spaced k at which a window slope looks at a curve."""
-    return np.geomspace(*window, _SLOPE_POINTS)
+    return np.geomspace(*window, SLOPE_POINTS)
 
 
 def slope_weights(window: tuple[float, float]) -> Float[np.ndarray, " W"]:

@@ -27,7 +27,7 @@ from lmpower.fit import Fit, Status, fit_rows
 from lmpower.forecast import weights_given
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.surface import FINE
-from lmpower.uncertainty import covariance, normal_quantiles, standard_error, template_of
+from lmpower.uncertainty import covariance, exponent_slope, normal_quantiles, template_of
 
 # Datasets forecast at once; and nodes, or 2, 4, ... times as many.
 _AT_A_TIME, _NODES = 64, 256
@@ -71,13 +71,15 @@ def read_off(
     ahead = curve(fit, ks, rows) if given else Curve(*(part[:, split:] for part in whole))
     weights = slope_weights(window)
     slope = slope_through(whole.log_loss[:, :split], window)
-    exponent, error = fit.tail_exponent, standard_error(fit) / fit.tail_exponent
-    moved = np.einsum("w,bwd->bd", weights, whole.slope[:, :split])
-    slope_error = np.sqrt(np.einsum("bd,bde,be->b", moved, covariance(fit), moved)) / slope
+    known, moved = covariance(fit), np.einsum("w,bwd->bd", weights, whole.slope[:, :split])
+    slope_error = np.sqrt(np.einsum("bd,bde,be->b", moved, known, moved)) / slope
     if slope_as_exponent:
         exponent, error = slope, slope_error
-    known = np.einsum("bkd,bde,bke->bk", ahead.slope, covariance(fit), ahead.slope)
-    errors = np.column_stack([error, slope_error, np.sqrt(known + ahead.spread)])
+    else:
+        exponent, own = fit.tail_exponent, exponent_slope(fit)
+        error = np.sqrt(np.einsum("bd,bde,be->b", own, known, own)) / exponent
+    variance = np.einsum("bkd,bde,bke->bk", ahead.slope, known, ahead.slope) + ahead.spread
+    errors = np.column_stack([error, slope_error, np.sqrt(variance)])
     centres = np.column_stack([np.log(exponent), np.log(slope), ahead.log_loss])
     stretched = centres[..., None] + errors[..., None] * normal_quantiles(QUANTILES)
     with np.errstate(over="ignore"):  # few attempts may leave a quantile anywhere
