@@ -33,7 +33,8 @@ from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
 FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
 GRID_TOLERANCE = 1e-7
-_STEPS_AT_A_TIME = 6
+# Steps of a round; but so few lanes make all that patience allows in one go: to make room would cost more.
+_STEPS_AT_A_TIME, _FEW = 6, 1024
 # A round that gains less than this, after more steps than that, is an arrival on a flat ridge. As many
 # steps are also enough to find out whether the ground is smooth.
 _NOTHING, _PATIENCE = 1e-7, 24
@@ -43,7 +44,7 @@ _ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
-_TILES = defaultdict(lambda: Tile(16, 8, 64), gpu=Tile(4096, 32, 128), tpu=Tile(1024, 32, 128))
+_TILES = defaultdict(lambda: Tile(8, 8, 64), gpu=Tile(4096, 32, 128), tpu=Tile(1024, 32, 128))
 _ALONE_TILE = Tile(1, 32, 128)
 # Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
 _LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
@@ -80,10 +81,13 @@ class Lanes:
             lower[:, box.names.index(name)] = upper[:, box.names.index(name)] = value
         return cls(rows, template, prior, lower, upper, together=size)
 
-    @property
-    def at_a_time(self) -> int:
-        """Steps of one round, after which whoever has arrived makes room."""
-        return _PATIENCE if self.together < _ALONE else _STEPS_AT_A_TIME
+    def at_a_time(self, made: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+        """Steps of one round, after which whoever has arrived makes room, for lanes that ``made`` some."""
+        if self.together < _ALONE:
+            return np.full_like(made, _PATIENCE)
+        # (rounds end alike for many and for few, so that both are told the same of flat ridges)
+        together = np.where(made < _PATIENCE, _PATIENCE - made, _STEPS_AT_A_TIME)
+        return np.where(made.size <= _FEW, together, _STEPS_AT_A_TIME).astype(made.dtype)
 
     def only(self, index: np.ndarray) -> Lanes:
         if np.array_equal(index, np.arange(len(self.lower))):
@@ -174,7 +178,7 @@ class Lanes:
         while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
             part = _taken(states, running)
             lanes = self.only(running)
-            moved = lanes.climb(part, lanes.lower, lanes.upper, self.at_a_time, refinement)
+            moved = lanes.climb(part, lanes.lower, lanes.upper, lanes.at_a_time(part.steps), refinement)
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
