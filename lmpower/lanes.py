@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows, widened
-from lmpower.difficulty.base import Difficulty
+from lmpower.difficulty.base import Family
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
 from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
@@ -60,7 +60,7 @@ class Lanes:
     """
 
     rows: Rows
-    template: Difficulty
+    template: Family
     prior: np.ndarray
     lower: Float[np.ndarray, "B D"]
     upper: Float[np.ndarray, "B D"]
@@ -70,7 +70,7 @@ class Lanes:
     def over(
         cls,
         rows: Rows,
-        template: Difficulty,
+        template: Family,
         prior: np.ndarray,
         held: Mapping[str, ArrayLike] | None = None,
     ) -> Lanes:
@@ -94,6 +94,10 @@ class Lanes:
             return self  # with its chunks as they lie
         rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
         return dataclasses.replace(self, rows=rows, lower=lower, upper=upper)
+
+    def ranging(self) -> Lanes:
+        """The same, for ways of very unequal length: on a CPU nobody then waits for a neighbour."""
+        return dataclasses.replace(self, together=1) if _devices()[0].platform == "cpu" else self
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""

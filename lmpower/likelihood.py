@@ -24,12 +24,11 @@ from jax.extend.core import Literal
 from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty, Points
+from lmpower.difficulty.base import Difficulty, Family, Points
 from lmpower.grid import Grid, Nodes
 from lmpower.integrals import log1mexp
 from lmpower.precision import float64_on_host
 
-D = TypeVar("D", bound=Difficulty)
 T = TypeVar("T")
 # Below the exponent of any kernel: of a row that has seen no point yet.
 _LOWEST = -1e30
@@ -83,7 +82,7 @@ def log_moments_on_points(
 
 
 def scores_on_points(
-    template: Difficulty,
+    template: Family,
     theta: Float[Array, " D"],
     rows: Rows,
     grid: Grid,
@@ -106,7 +105,7 @@ def value_on_points(
 
 
 def expand(
-    template: D,
+    template: Family,
     theta: Float[Array, " D"],
     rows: Rows,
     grid: Grid,
@@ -125,9 +124,43 @@ def expand(
     derivatives are taken of J points and never of R x J numbers, and a row needs one product with the
     matrix of those products that are not zero.
     """
+    terms, sums = _term_sums(template, theta, rows, grid, blocks, curved=True)
+
+    def some(rows: Rows, sums: _RowSums) -> tuple[Array, ...]:
+        weight = jnp.asarray(rows.weight)
+        scores, bends = terms.derivatives(_phi(rows), sums.means)
+        weighted = weight[:, None] * scores
+        outer = jnp.matmul(weighted.T, scores, precision="highest")
+        return _weighted(rows, sums.log_total), jnp.sum(weighted, axis=0), weight @ bends, outer
+
+    value, gradient, bend, outer = _added_up(some, rows, sums, blocks)
+    return Expansion(value, gradient, bend[terms.place] - outer)
+
+
+def slope(
+    template: Family,
+    theta: Float[Array, " D"],
+    rows: Rows,
+    grid: Grid,
+    blocks: Blocks | None = None,
+) -> tuple[Float[Array, ""], Float[Array, " D"]]:
+    """Value and gradient alone, as ``expand`` has them, in about half the time."""
+    terms, sums = _term_sums(template, theta, rows, grid, blocks, curved=False)
+
+    def some(rows: Rows, sums: _RowSums) -> tuple[Array, Array]:
+        scores, _ = terms.derivatives(_phi(rows), sums.means)
+        return _weighted(rows, sums.log_total), jnp.asarray(rows.weight) @ scores
+
+    return cast(tuple[Array, Array], _added_up(some, rows, sums, blocks))
+
+
+def _term_sums(
+    template: Family, theta: Array, rows: Rows, grid: Grid, blocks: Blocks | None, curved: bool
+) -> tuple[_Terms, _RowSums]:
+    """What a gradient, and where ``curved`` a Hessian, is made of, and its means for every row."""
     size = theta.shape[0]
 
-    def law(t: Sequence[Array]) -> D:
+    def law(t: Sequence[Array]) -> Difficulty:
         return template.from_search(t)
 
     def outside(*t: Array) -> Points:
@@ -140,23 +173,13 @@ def expand(
     moves = [
         set.union(*both) for both in zip(moved_by(outside, t), moved_by(inside(grid.nodes), t), strict=True)
     ]
-    terms = _Terms.of(moves, size)
+    terms = _Terms.of(moves, size, curved)
 
     def features_inside(nodes: Nodes) -> _Cloud:
         return terms.features(inside(nodes), t)
 
     at_nodes = features_inside if _needs_nodes(law(t), grid) else None
-    sums = _row_sums(terms.features(outside, t), at_nodes, rows, grid, blocks)
-
-    def some(rows: Rows, sums: _RowSums) -> tuple[Array, ...]:
-        weight = jnp.asarray(rows.weight)
-        scores, bends = terms.derivatives(_phi(rows), sums.means)
-        weighted = weight[:, None] * scores
-        outer = jnp.matmul(weighted.T, scores, precision="highest")
-        return _weighted(rows, sums.log_total), jnp.sum(weighted, axis=0), weight @ bends, outer
-
-    value, gradient, bend, outer = _added_up(some, rows, sums, blocks)
-    return Expansion(value, gradient, bend[terms.place] - outer)
+    return terms, _row_sums(terms.features(outside, t), at_nodes, rows, grid, blocks)
 
 
 class _RowSums(NamedTuple):
@@ -292,7 +315,7 @@ class _Terms(NamedTuple):
     place: np.ndarray
 
     @classmethod
-    def of(cls, moves: Sequence[set[int]], size: int) -> Self:
+    def of(cls, moves: Sequence[set[int]], size: int, curved: bool) -> Self:
         slopes = tuple((a, d) for a in range(3) for d in sorted(moves[a]))
         upper = [(d, e) for d in range(size) for e in range(d, size)]
         bends = {
@@ -301,6 +324,7 @@ class _Terms(NamedTuple):
             if (one, other) == (d, e)
         }
         bends |= {(a, 2, d, e) for a, (d, e) in itertools.product(range(3), upper) if {d, e} <= moves[a]}
+        bends = bends if curved else set()
         place = [[upper.index((min(d, e), max(d, e))) for e in range(size)] for d in range(size)]
         return cls(slopes, tuple(sorted(bends)), np.array(place))
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty, Summary
+from lmpower.difficulty.base import Family, Summary
 from lmpower.grid import Grid, Reach
 from lmpower.likelihood import Blocks, expand, value_on_points
 from lmpower.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend
@@ -42,13 +42,13 @@ class Load(NamedTuple):
     """What one call of a program works on beside its lanes; B is a multiple of the tile's lanes.
 
     Attributes:
-        template: a law of the family.
+        template: the family, or any law of it.
         prior: means and precisions, [2, D].
         grid: filled up to a multiple of the tile's nodes.
         used_rows, used_nodes: blocks of either, for each block of lanes; 0 for one that is padding, [L].
     """
 
-    template: Difficulty
+    template: Family
     prior: Any
     grid: Grid
     used_rows: Any
@@ -66,7 +66,7 @@ def reach_of(rows: Rows) -> Reach:
 
 
 def surface_of(
-    template: Difficulty, prior: Array, rows: Rows, grid: Grid, blocks: Blocks | None = None
+    template: Family, prior: Array, rows: Rows, grid: Grid, blocks: Blocks | None = None
 ) -> Surface:
     """Search coordinates -> value, gradient, Hessian of the penalised log-likelihood."""
     mean, precision = prior
@@ -98,9 +98,8 @@ def set_out(
         tries = jax.vmap(
             lambda rows, low, high: jnp.clip(load.template.starts(summarise(rows)), low, high)
         )(rows, lower, upper)
-        heights = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(tries, 1, 0))
-        heights = jnp.where(jnp.isnan(heights), -jnp.inf, heights)
-        _, best = jax.lax.top_k(heights.T, kept)
+        each = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(tries, 1, 0))
+        _, best = jax.lax.top_k(jnp.where(jnp.isnan(each), -jnp.inf, each).T, kept)
         return jnp.take_along_axis(tries, best[..., None], axis=1)
 
     like = jnp.zeros((lower.shape[0], kept, lower.shape[1]))
@@ -133,6 +132,19 @@ def height(
 ) -> Float[Array, " B"]:
     """The penalised log-likelihood at ``theta``."""
     return block_by_block(_heights, load, (rows, theta), theta[:, 0], tile, rough)
+
+
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
+def heights(
+    load: Load, rows: Rows, theta: Float[Array, "B K D"], *, tile: Tile, rough: bool = False
+) -> Float[Array, "B K"]:
+    """The penalised log-likelihood at K places of each lane; -inf where there is none."""
+
+    def some(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Array:
+        each = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(theta, 1, 0))
+        return jnp.where(jnp.isnan(each), -jnp.inf, each).T
+
+    return block_by_block(some, load, (rows, theta), theta[..., 0], tile, rough)
 
 
 def block_by_block(
@@ -181,7 +193,7 @@ def _heights(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Float[Arra
     return jax.vmap(lane)(rows, theta)
 
 
-def _number_of_starts(template: Difficulty, rows: Rows) -> int:
+def _number_of_starts(template: Family, rows: Rows) -> int:
     one = jax.tree.map(lambda leaf: leaf[0], rows)
     return int(jax.eval_shape(lambda: template.starts(summarise(one))).shape[0])
 

@@ -19,7 +19,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +92,20 @@ def in_box(**bounds: tuple[float, float]) -> Box:
         upper=tuple(math.log(high) for _, high in bounds.values()),
         names=tuple(bounds),
     )
+
+
+class Family(Protocol):
+    """Laws of one kind, each at its search coordinates: all that a search among them needs to know."""
+
+    @property
+    def box(self) -> Box: ...
+
+    @property
+    def needs_span(self) -> bool: ...
+
+    def from_search(self, theta: Search) -> Difficulty: ...
+
+    def starts(self, summary: Summary) -> Float[Array, "S D"]: ...
 
 
 class Difficulty(abc.ABC):

@@ -1,0 +1,144 @@
+"""A posterior from chains: NumPyro's No-U-Turn sampler, all chains of all data sets side by side.
+
+Chains run in the prior's normal coordinates, where the potential is |u|^2/2 - log L(u). Each lane is one
+chain of one data set, with a step size and a mass matrix of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpyro.infer.hmc import hmc
+
+from lmpower.counts import Rows
+from lmpower.lanes import FINEST, Lanes
+from lmpower.likelihood import Blocks, slope
+from lmpower.surface import FINE, Load, Tile, block_by_block
+
+_DEEPEST, _ACCEPTANCE, _THINNING = 8, 0.9, 4
+
+
+class Chains(NamedTuple):
+    """C chains of each of B data sets, [B, C, ...] (JAX's in the program, NumPy's outside: hence Any).
+
+    Attributes:
+        u: draws after the warm-up, [B, C, S, D].
+        log_likelihood: without log C(n, s), [B, C, S].
+        divergent: kept draws with a trajectory before them that left the level set, [B, C].
+    """
+
+    u: Any
+    log_likelihood: Any
+    divergent: Any
+
+
+def run_chains(
+    lanes: Lanes,
+    start: Float[np.ndarray, "B C D"],
+    covariance: Float[np.ndarray, "B D D"],
+    keys: jax.Array,
+    *,
+    warmup: int,
+    draws: int,
+    finest: bool = False,
+) -> Chains:
+    """Chains from ``start``, whose mass matrices begin at the inverse of ``covariance``."""
+    size, chains, dimensions = start.shape
+    every = lanes.only(np.repeat(np.arange(size), chains)).ranging()
+    each_key = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, 2), chains))(keys)
+    found = every.chunked(
+        _chains,
+        start.reshape(-1, dimensions),
+        np.repeat(covariance, chains, axis=0),
+        np.asarray(jax.random.key_data(each_key)).reshape(size * chains, -1),
+        refinement=FINEST if finest else FINE,
+        warmup=warmup,
+        draws=draws,
+    )
+    return Chains(*(leaf.reshape(size, chains, *leaf.shape[1:]) for leaf in found))
+
+
+@functools.partial(jax.jit, static_argnames=("tile", "rough", "warmup", "draws"))
+def _chains(
+    load: Load,
+    rows: Rows,
+    start: Float[Array, "B D"],
+    covariance: Float[Array, "B D D"],
+    keys: Array,
+    *,
+    tile: Tile,
+    rough: bool,
+    warmup: int,
+    draws: int,
+) -> Chains:
+    def some(load: Load, blocks: Blocks, *lanes: Any) -> Chains:
+        return jax.vmap(functools.partial(_chain, load, blocks, warmup, draws))(*lanes)
+
+    size, dimensions = start.shape
+    like = Chains(
+        u=jnp.zeros((size, draws, dimensions)),
+        log_likelihood=jnp.zeros((size, draws)),
+        divergent=jnp.zeros(size, np.int32),
+    )
+    return block_by_block(some, load, (rows, start, covariance, keys), like, tile, rough)
+
+
+def _chain(
+    load: Load,
+    blocks: Blocks,
+    warmup: int,
+    draws: int,
+    rows: Rows,
+    start: Array,
+    covariance: Array,
+    key_data: Array,
+) -> Chains:
+    init, sample = hmc(potential_of(load, blocks, rows), algo="NUTS")
+    state = init(
+        start,
+        warmup,
+        inverse_mass_matrix=covariance,
+        dense_mass=True,
+        target_accept_prob=_ACCEPTANCE,
+        max_tree_depth=_DEEPEST,
+        rng_key=jax.random.wrap_key_data(key_data),
+    )
+    state = jax.lax.fori_loop(0, warmup, lambda _, state: sample(state), state)
+
+    def draw(state: Any, _: None) -> tuple[Any, tuple[Array, Array, Array]]:
+        # every _THINNING-th is kept: those between are too much alike
+        state, diverging = jax.lax.fori_loop(0, _THINNING, step, (state, np.bool_(False)))
+        return state, (state.z, state.potential_energy, diverging)
+
+    def step(_: int, so_far: tuple[Any, Array]) -> tuple[Any, Array]:
+        state = sample(so_far[0])
+        return state, so_far[1] | state.diverging
+
+    _, (u, energy, diverging) = jax.lax.scan(draw, state, None, length=draws)
+    log_likelihood = 0.5 * jnp.sum(u**2, axis=-1) - energy
+    return Chains(u, log_likelihood, jnp.sum(diverging).astype(np.int32))
+
+
+def potential_of(load: Load, blocks: Blocks, rows: Rows) -> Callable[[Array], Array]:
+    """|u|^2/2 - log L(u), whose gradient comes with the value (loops over blocks have no reverse mode)."""
+
+    def ground(u: Array) -> tuple[Array, Array]:
+        value, gradient = slope(load.template, u, rows, load.grid, blocks)
+        return 0.5 * jnp.sum(u**2) - value, u - gradient
+
+    @jax.custom_jvp
+    def potential(u: Array) -> Array:
+        return ground(u)[0]
+
+    @potential.defjvp
+    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        value, gradient = ground(*primals)
+        return value, gradient @ tangents[0]
+
+    return potential

@@ -1,0 +1,225 @@
+"""Draws from the posterior of a difficulty, for one data set or thousands.
+
+The fast path weighs points drawn around the maximum (``importance``); where its weights cannot be trusted
+it takes four times as many, and then chains (``nuts``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import numpy as np
+
+from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.difficulty.compose import Mixture, ZeroInflated
+from lmpower.difficulty.discrete import Discrete
+from lmpower.difficulty.named import family_named
+from lmpower.lanes import CHECK, Lanes
+from lmpower.posterior.draws import LEAST_ESS, Posterior, chain_diagnostics, trust_in
+from lmpower.posterior.importance import GRID_TOLERANCE, Weighted, drawn, resampled, weigh
+from lmpower.posterior.nuts import Chains, run_chains
+from lmpower.posterior.pareto import MOST_K
+from lmpower.prior import Prior, Whitened, default_prior, laws_at
+from lmpower.scaling import log_neg_log_pass
+from lmpower.surface import FINE, heights
+
+METHODS = ("fast", "nuts")
+# How many times as many points where weights cannot be trusted.
+_HARDER = 4
+_WARMUP, _CHAINS = 300, 4
+# Budgets at which chains are compared whose parameters have no fixed order.
+_KS = np.array([1.0, 100.0, 10_000.0])
+
+
+def sample_posterior(
+    counts: Counts | Rows | Sequence[Counts],
+    family: str | Difficulty = "beta",
+    *,
+    key: jax.Array,
+    method: str = "fast",
+    draws: int = 1000,
+    prior: Prior | None = None,
+    fall_back: bool = True,
+) -> Posterior:
+    """The posterior of one data set's difficulty, or of many at once.
+
+    The likelihood does not depend on how attempts were stopped, as long as the rule looked at outcomes
+    alone: counts that stop on success are used as they are.
+
+    Args:
+        counts: one data set; or a sequence of them, or rows with a leading axis [B, R], for a batch.
+        family: a name (``difficulty.named``) or a difficulty of the structure wanted.
+        key: from ``jax.random.key``. Data set i uses it and i alone, whatever its neighbours.
+        method: "fast" for weighted points, "nuts" for chains.
+        draws: how many to keep of each data set, a multiple of 4 from 8 on.
+        prior: the family's own (``default_prior``) unless given.
+        fall_back: whether data sets whose weights cannot be trusted are left to chains.
+
+    Returns:
+        A ``Posterior``. Check ``posterior.ok``: one that has not mixed is a status with a sentence.
+
+    Raises:
+        ValueError: for an unknown family or method, draws out of range, or a prior of another family.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
+    if draws < 8 or draws % _CHAINS:
+        raise ValueError(f"draws must be a multiple of {_CHAINS} and at least 8, not {draws}")
+    template = family_named(family) if isinstance(family, str) else family
+    prior = prior or default_prior(template)
+    if prior.names != template.box.names:
+        raise ValueError(
+            f"the prior is of {', '.join(prior.names)}, and the family has {', '.join(template.box.names)}"
+        )
+    single = isinstance(counts, Counts) or (isinstance(counts, Rows) and counts.weight.ndim == 1)
+    rows = _as_batch(counts)
+    found = _sample(rows, Whitened(template, prior), key, method, draws, fall_back)
+    return found[0] if single else found
+
+
+def _as_batch(counts: Counts | Rows | Sequence[Counts]) -> Rows:
+    if isinstance(counts, Rows):
+        return counts if counts.weight.ndim == 2 else jax.tree.map(lambda leaf: leaf[None], counts)
+    datasets = [counts] if isinstance(counts, Counts) else list(counts)
+    return stack_rows([dataset.rows() for dataset in datasets])
+
+
+class _Draws(NamedTuple):
+    """What either way gives of B data sets, the fields of `Posterior` by their names."""
+
+    u: np.ndarray
+    log_likelihood: np.ndarray
+    log_evidence: np.ndarray
+    r_hat: np.ndarray
+    ess: np.ndarray
+    divergences: np.ndarray
+    pareto_k: np.ndarray
+    chains: np.ndarray
+
+
+def _sample(
+    rows: Rows, family: Whitened, key: jax.Array, method: str, draws: int, fall_back: bool
+) -> Posterior:
+    size, dimensions = len(rows.weight), len(family.prior.names)
+    lanes = Lanes.over(rows, family, np.stack([np.zeros(dimensions), np.ones(dimensions)]))
+    with jax.enable_x64(True):
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, np.arange(size, dtype=np.uint32))
+    weighted = weigh(lanes, keys)
+    if method == "nuts":
+        found = _from_chains(lanes, family.law, weighted, keys, draws)
+    else:
+        found = _from_points(weighted, keys, draws)
+        poor = _poor(found)
+        if poor.size:
+            harder = weigh(lanes.only(poor), keys[poor], effort=_HARDER)
+            _overwrite(found, poor, _from_points(harder, keys[poor], draws))
+            still = _poor(found)
+            if still.size and fall_back:
+                begin = _taken(harder, np.flatnonzero(np.isin(poor, still)))
+                chains = _from_chains(lanes.only(still), family.law, begin, keys[still], draws)
+                _overwrite(found, still, chains)
+    share = found.divergences / draws
+    return Posterior(
+        difficulty=_in_order(laws_at(family, found.u)),
+        u=found.u,
+        log_likelihood=found.log_likelihood + np.sum(rows.weight * rows.log_choose, axis=-1)[:, None],
+        log_evidence=found.log_evidence + np.sum(rows.weight * rows.log_choose, axis=-1),
+        rows=rows,
+        r_hat=found.r_hat,
+        ess=found.ess,
+        divergences=found.divergences,
+        pareto_k=found.pareto_k,
+        trust=trust_in(rows, found.r_hat, found.ess, share, found.pareto_k, draws),
+        chains=found.chains,
+        prior=family.prior,
+    )
+
+
+def _from_points(weighted: Weighted, keys: jax.Array, draws: int) -> _Draws:
+    chosen = resampled(weighted, draws, keys)
+    size = len(chosen)
+    return _Draws(
+        u=np.take_along_axis(weighted.u, chosen[..., None], axis=1),
+        log_likelihood=np.take_along_axis(weighted.log_likelihood, chosen, axis=1),
+        log_evidence=weighted.log_evidence,
+        r_hat=np.full(size, np.nan),
+        ess=weighted.ess,
+        divergences=np.zeros(size, np.int64),
+        pareto_k=weighted.pareto_k,
+        chains=np.ones(size, np.int64),
+    )
+
+
+def _from_chains(lanes: Lanes, law: Difficulty, weighted: Weighted, keys: jax.Array, draws: int) -> _Draws:
+    size = len(weighted.mean)
+    start = drawn(weighted.u, weighted.log_weight, _CHAINS)
+    run = functools.partial(run_chains, warmup=_WARMUP, draws=draws // _CHAINS)
+    chains = run(lanes, start, weighted.covariance, keys)
+    uneven = np.flatnonzero(_uneven(lanes, chains))
+    if uneven.size:
+        part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], keys[uneven]
+        _overwrite(chains, uneven, run(*part, finest=True))
+    r_hat, ess = chain_diagnostics(_looked_at(law, lanes, chains))
+    return _Draws(
+        u=chains.u.reshape(size, draws, -1),
+        log_likelihood=chains.log_likelihood.reshape(size, draws),
+        log_evidence=np.full(size, np.nan),
+        r_hat=r_hat,
+        ess=ess,
+        divergences=np.sum(chains.divergent, axis=1).astype(np.int64),
+        pareto_k=np.full(size, np.nan),
+        chains=np.full(size, _CHAINS),
+    )
+
+
+def _uneven(lanes: Lanes, chains: Chains) -> np.ndarray:
+    """Whether the last draws are not as high as on a finer grid, [B]."""
+    u = chains.u[:, :, -1]
+    height = lanes.chunked(heights, u, refinement=CHECK * FINE) + 0.5 * np.sum(u**2, axis=-1)
+    off = np.abs(height - chains.log_likelihood[:, :, -1])
+    return np.asarray(np.max(off, axis=-1) > GRID_TOLERANCE)
+
+
+def _looked_at(law: Difficulty, lanes: Lanes, chains: Chains) -> np.ndarray:
+    """What must have mixed: every coordinate, or where labels may switch what does not depend on them."""
+    log_likelihood = chains.log_likelihood[..., None]
+    if not _labels_may_switch(law):
+        return np.concatenate([chains.u, log_likelihood], axis=-1)
+    shape = chains.u.shape[:-1]
+    laws = laws_at(cast(Whitened, lanes.template), chains.u.reshape(-1, chains.u.shape[-1]))
+    curves = over_batch(log_neg_log_pass, laws, _KS).reshape(*shape, -1)
+    return np.concatenate([curves, log_likelihood], axis=-1)
+
+
+def _labels_may_switch(law: Difficulty) -> bool:
+    if isinstance(law, ZeroInflated):
+        return _labels_may_switch(law.base)
+    return isinstance(law, Discrete | Mixture)
+
+
+def _in_order(law: Difficulty) -> Difficulty:
+    """The points of discrete laws by their size, since the posterior leaves their order open."""
+    if isinstance(law, ZeroInflated):
+        return dataclasses.replace(law, base=_in_order(law.base))
+    if not isinstance(law, Discrete):
+        return law
+    order = np.argsort(law.p, axis=-1)
+    return Discrete(*(np.take_along_axis(part, order, axis=-1) for part in (law.p, law.weights)))
+
+
+def _poor(found: _Draws) -> np.ndarray:
+    return np.flatnonzero((found.pareto_k > MOST_K) | (found.ess < LEAST_ESS))
+
+
+def _taken(tree: Any, index: np.ndarray) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def _overwrite(old: Any, index: np.ndarray, new: Any) -> None:
+    for mine, yours in zip(old, new, strict=True):
+        mine[index] = yours
