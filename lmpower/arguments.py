@@ -16,6 +16,7 @@ Forecast pass@k from the attempts and successes of each problem.
 
   lmpower demo
   lmpower fit counts.csv --by model
+  lmpower posterior counts.csv --by model --family scaled-kumaraswamy
   lmpower forecast counts.csv --by model --k 100,1000,10000 --plot forecast.png
   lmpower backtest real counts.csv --by model --attempts 10,100 --seeds 20 --out results
 """
@@ -24,6 +25,8 @@ KS = (1, 10, 100, 1_000, 10_000)
 WINDOW = (1, 10_000)  # that of the published window slopes
 LEVEL = 0.9
 LARGEST_K = 2**53
+METHODS = ("fast", "nuts")
+DRAWS = 1000
 POLICIES = ("uniform", "dynamic")
 ESTIMATED = ("line", "beta-binomial-given", "scaled-beta", "scaled-kumaraswamy")
 LINE_KS = ("published-101", "log-100")
@@ -50,7 +53,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def command_line(
-    demo: Command, fit: Command, forecast: Command, backtest: Command
+    demo: Command, fit: Command, posterior: Command, forecast: Command, backtest: Command
 ) -> argparse.ArgumentParser:
     """The parser; ``run`` of what it parses is the command to call with it."""
     parser = _Parser(prog="lmpower", description=DESCRIPTION)
@@ -59,6 +62,7 @@ def command_line(
     helped = {
         "demo": (demo, "an example that ships with lmpower, next to its truth"),
         "fit": (fit, "the law of problem difficulty, and both exponents"),
+        "posterior": (posterior, "every law that the counts leave plausible, with credible intervals"),
         "forecast": (forecast, "pass@k at budgets not yet spent"),
     }
     parsers = {}
@@ -69,34 +73,37 @@ def command_line(
         command.add_argument(
             "--plot", type=Path, metavar="FILE", help=f"also draw it ({', '.join(PICTURES)})"
         )
-    for name in ("fit", "forecast"):
+    for name in ("fit", "posterior", "forecast"):
         _add_counts(parsers[name])
-        _add_fit(parsers[name])
+        _add_family(parsers[name])
+    _add_fit(parsers["fit"])
+    for name in ("posterior", "forecast"):
+        _add_posterior(parsers[name])
     _add_backtests(commands, backtest)
-    parsers["forecast"].add_argument(
-        "--k", type=_ks, default=KS, metavar="K,K", help="budgets (default: 1,10,100,1000,10000)"
-    )
-    parsers["forecast"].add_argument(
-        "--problems",
-        choices=("same", "new"),
-        default="same",
-        help="forecast these problems, given what was seen, or new ones (default: same)",
-    )
     parsers["demo"].set_defaults(
-        penalty=None,
-        k=KS, problems="new", stopping="auto", family="beta", level=LEVEL, window=WINDOW,
-        line_ks=LINE_KS[0],
+        k=KS, problems="new", stopping="auto", family="beta", level=LEVEL, line_ks=LINE_KS[0],
+        method=METHODS[0], draws=DRAWS, key=0,
     )  # fmt: skip
     return parser
 
 
-def _add_fit(command: argparse.ArgumentParser) -> None:
+def _add_family(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--family", default="beta", help="such as beta, scaled-kumaraswamy (default: beta)")
-    add("--penalty", choices=("weak",), default=None,
-        help="fit under a prior worth about one problem; for few problems or successes")  # fmt: skip
     add("--level", type=_level, default=LEVEL, help="coverage of intervals (default: 0.9)")
     add("--json", action="store_true", help="print one JSON array of records instead of tables")
+    add(
+        "--line-ks",
+        choices=LINE_KS,
+        default=LINE_KS[0],
+        help=f"k the straight line goes through (default: {LINE_KS[0]})",
+    )
+
+
+def _add_fit(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--penalty", choices=("weak",), default=None,
+        help="fit under a prior worth about one problem; for few problems or successes")  # fmt: skip
     add(
         "--window",
         type=_window,
@@ -104,12 +111,21 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
         metavar="LOW,HIGH",
         help="k between which the window slope is taken (default: 1,10000)",
     )
+
+
+def _add_posterior(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--k", type=_ks, default=KS, metavar="K,K", help="budgets (default: 1,10,100,1000,10000)")
     add(
-        "--line-ks",
-        choices=LINE_KS,
-        default=LINE_KS[0],
-        help=f"k the straight line goes through (default: {LINE_KS[0]})",
+        "--problems",
+        choices=("same", "new"),
+        default="same",
+        help="forecast these problems, given what was seen, or new ones (default: same)",
     )
+    add("--method", choices=METHODS, default=METHODS[0],
+        help="weighted points, or chains of the No-U-Turn sampler (default: fast)")  # fmt: skip
+    add("--draws", type=_count, default=DRAWS, metavar="S", help=f"draws to keep (default: {DRAWS})")
+    add("--key", type=int, default=0, help="number from which all randomness comes (default: 0)")
 
 
 def _add_counts(command: argparse.ArgumentParser) -> None:

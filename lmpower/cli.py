@@ -12,34 +12,28 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lmpower.arguments import LINE_KS, PICTURES, command_line
+from lmpower.arguments import PICTURES, command_line
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lmpower.backtest import Plan
-    from lmpower.baseline import Line
     from lmpower.counts import Counts
-    from lmpower.fit import Fit
-    from lmpower.report import Curve, Study
+    from lmpower.study import Beliefs, Curve, Fits, Study
 
 REFUSED = 2
 INTERRUPTED = 130  # as a shell reports SIGINT
 PIPE_CLOSED = 141  # and SIGPIPE
 
 SPELLINGS = {r"\berrors='(\w+)'": r"--errors \1", r"\bwith by=": "with --by"}
-DRAWN_KS = 61  # budgets along a drawn curve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code comes back, except that --help and --version exit."""
     try:
         try:
-            args = command_line(_demo, _fit, _forecast, _backtest).parse_args(argv)
+            args = command_line(_demo, _fit, _posterior, _forecast, _backtest).parse_args(argv)
             args.run(args)
         finally:  # while errors in writing can still be told
             sys.stdout.flush()
@@ -82,55 +76,67 @@ def _demo(args: argparse.Namespace) -> None:
     _require_picture(args.plot)
     groups = {model: example(model) for model in EXAMPLE_MODELS}
     truths = {model: example_truth(model) for model in EXAMPLE_MODELS}
-    with _progress(3 + bool(args.plot)) as step:
-        study = _study(groups, args, step)
-        curves = _curves(study, args, step)
-        if args.plot:
-            _draw_forecast(study, curves, args.plot, step)
+    study, curves = _beliefs(groups, args, drawn=_draw_forecast)
     said = "Two made-up models on 128 problems, 100 attempts each, drawn from laws we know."
-    print(f"{said}\n\n{_study_text(study)}\n\nThe truth behind them:")
+    print(f"{said}\n\n{_beliefs_text(study)}\n\nThe truth behind them:")
     rows = []
     for model, law in truths.items():
         values = ", ".join(f"{name} = {float(v):g}" for name, v in law.parameters().items())
-        slope = float(_window_slope(law, study.window))
-        exponent = float(law.tail().exponent)
-        rows.append([model, values, report.number(exponent), report.number(slope)])
-    low, high = study.window
-    heads = ["group", "law", "tail\nexponent", f"window slope\nk={low:,}..{high:,}"]
-    print(report.aligned(heads, rows, text=(0, 1)))
+        rows.append([model, values, report.number(float(law.tail().exponent))])
+    print(report.aligned(["group", "law", "tail\nexponent"], rows, text=(0, 1)))
     print(f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k), truths)}")
     _say_drawn(args.plot)
 
 
 def _fit(args: argparse.Namespace) -> None:
     from lmpower import report
+    from lmpower.study import study_fits
 
     groups = _groups(args)
     with _progress(2 + bool(args.plot)) as step:
-        study = _study(groups, args, step)
+        study = study_fits(
+            groups,
+            args.family,
+            penalty=args.penalty,
+            level=args.level,
+            window=args.window,
+            line_ks=args.line_ks,
+            detected=args.stopping == "auto",
+            step=step,
+        )
         if args.plot:
             _draw_difficulty(study, args.plot, step)
     if args.json:
         print(report.as_json(report.fit_records(study)))
         _explain_missing_lines(study)
     else:
-        print(_study_text(study))
+        prior = " under the weak prior" if args.penalty else ""
+        print(f"{report.counts_table(study)}\n\nFit: {study.family}{prior}\n{report.fit_table(study)}")
+        _say_drawn(args.plot)
+
+
+def _posterior(args: argparse.Namespace) -> None:
+    from lmpower import report
+
+    study, curves = _beliefs(_groups(args), args, drawn=_draw_posterior)
+    if args.json:
+        print(report.as_json(report.posterior_records(study, _asked(curves, args.k))))
+        _explain_doubts(study)
+    else:
+        print(f"{report.counts_table(study)}\n\n{report.posterior_summaries(study)}")
+        print(f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k))}")
         _say_drawn(args.plot)
 
 
 def _forecast(args: argparse.Namespace) -> None:
     from lmpower import report
 
-    groups = _groups(args)
-    with _progress(3 + bool(args.plot)) as step:
-        study = _study(groups, args, step, exponents=not args.json)
-        curves = _curves(study, args, step)
-        if args.plot:
-            _draw_forecast(study, curves, args.plot, step)
+    study, curves = _beliefs(_groups(args), args, drawn=_draw_forecast)
     if args.json:
         print(report.as_json(report.forecast_records(study, _asked(curves, args.k))))
+        _explain_doubts(study)
     else:
-        print(_study_text(study))
+        print(_beliefs_text(study))
         print(f"\n{_forecast_title(args)}\n{report.forecast_table(study, _asked(curves, args.k))}")
         _say_drawn(args.plot)
 
@@ -175,11 +181,10 @@ def _join_the_others() -> None:
         raise ValueError(f"--distributed found no job of several processes to join: {reason}") from None
 
 
-def _study_text(study: Study) -> str:
+def _beliefs_text(study: Beliefs) -> str:
     from lmpower import report
 
-    prior = " under the weak prior" if study.fit.penalty else ""
-    return f"{report.counts_table(study)}\n\nFit: {study.family}{prior}\n{report.fit_table(study)}"
+    return f"{report.counts_table(study)}\n\nPosterior: {study.family}\n{report.posterior_table(study)}"
 
 
 def _forecast_title(args: argparse.Namespace) -> str:
@@ -199,6 +204,14 @@ def _explain_missing_lines(study: Study) -> None:
     for name, line in study.lines.items():
         if isinstance(line, str):
             print(f"lmpower: group {name!r} has no line: {line}", file=sys.stderr)
+
+
+def _explain_doubts(study: Beliefs) -> None:
+    from lmpower.posterior import Trust
+
+    for g, name in enumerate(study.groups):
+        if study.posterior.trust[g] != Trust.OK:
+            print(f"lmpower: group {name!r}: {study.posterior[g].sentence}", file=sys.stderr)
 
 
 # ---- the work
@@ -236,83 +249,33 @@ def _read(args: argparse.Namespace) -> dict[str, Counts]:
     return {name: choose_group(groups, name) for name in args.group} if args.group else groups
 
 
-def _study(
-    groups: dict[str, Counts],
-    args: argparse.Namespace,
-    step: Callable[[str], None],
-    exponents: bool = True,
-) -> Study:
-    """Fits, and unless nobody will see them both exponents and the straight lines."""
-    import numpy as np
+def _beliefs(
+    groups: dict[str, Counts], args: argparse.Namespace, drawn: Callable[..., None]
+) -> tuple[Beliefs, dict[str, Curve]]:
+    """Posteriors and the curves of pass@k that follow, also drawn if asked for."""
+    import jax
 
-    from lmpower.fit import fit_difficulty
-    from lmpower.profile import profile_interval
-    from lmpower.report import Study
+    from lmpower.study import curves_of, study_beliefs
 
-    step("fitting")
-    fit = fit_difficulty(list(groups.values()), args.family, penalty=args.penalty)
-    step("exponents")
-    unknown = np.full(len(groups), np.nan)
-    return Study(
-        groups=groups,
-        detected=args.stopping == "auto",
-        family=args.family,
-        fit=fit,
-        level=args.level,
-        exponent_interval=profile_interval(fit, args.level) if exponents else (unknown, unknown),
-        window=args.window,
-        window_slope=_window_slope(fit.difficulty, args.window) if exponents else unknown,
-        lines={name: _line(counts, args.line_ks) for name, counts in groups.items()},
-    )
-
-
-def _window_slope(difficulty: Any, window: tuple[int, int]) -> np.ndarray:
-    import numpy as np
-
-    from lmpower.scaling import window_slope
-
-    return np.asarray(window_slope(difficulty, *window))
-
-
-def _line(counts: Counts, line_ks: str) -> Line | str:
-    from lmpower.baseline import PUBLISHED_KS, fit_line, log_spaced_ks
-    from lmpower.counts import CountsError
-
-    if counts.stopping != "fixed":
-        return f"it needs attempts chosen in advance, and stopping is {counts.stopping}"
-    few = int(counts.attempts.min())
-    ks = PUBLISHED_KS if line_ks == LINE_KS[0] else log_spaced_ks(few)
-    try:
-        return fit_line(counts, ks)
-    except CountsError as error:
-        return str(error)
-
-
-def _curves(study: Study, args: argparse.Namespace, step: Callable[[str], None]) -> dict[str, Curve]:
-    """Forecasts at the budgets asked for, and where a picture is wanted along its curves."""
-    import numpy as np
-
-    from lmpower.forecast import forecast_pass_at_k
-    from lmpower.report import Curve
-
-    step("forecasting")
-    ks = np.array(args.k)
-    if args.plot:
-        most = max(int(counts.attempts.max()) for counts in study.groups.values())
-        along = np.rint(np.geomspace(1, max(most, *args.k, 10), DRAWN_KS))
-        ks = np.unique(np.append(ks, along.astype(np.int64)))
-    none = np.full(len(ks), np.nan)
-    curves = {}
-    for g, (name, counts) in enumerate(study.groups.items()):
-        fit: Fit = study.fit[g]
-        curves[name] = Curve(ks, none, none, none, study.level, args.problems)
-        if fit.ok:
-            seen = forecast_pass_at_k(fit, ks, counts, problems=args.problems, level=study.level)
-            ends = np.asarray(seen.lower), np.asarray(seen.upper)
-            curves[name] = replace(
-                curves[name], pass_at_k=np.asarray(seen.pass_at_k), lower=ends[0], upper=ends[1]
-            )
-    return curves
+    key = jax.random.key(args.key)
+    with _progress(2 + bool(args.plot)) as step:
+        study = study_beliefs(
+            groups,
+            args.family,
+            method=args.method,
+            draws=args.draws,
+            key=key,
+            level=args.level,
+            line_ks=args.line_ks,
+            detected=args.stopping == "auto",
+            step=step,
+        )
+        step("forecasting")
+        curves = curves_of(study, args.k, args.problems, drawn=bool(args.plot), key=key)
+        if args.plot:
+            step("drawing")
+            drawn(study, curves, args.plot)
+    return study, curves
 
 
 def _asked(curves: Mapping[str, Curve], ks: Sequence[int]) -> dict[str, Curve]:
@@ -351,18 +314,22 @@ def _require_picture(path: Path | None) -> None:
     require_writable(path)
 
 
-def _draw_forecast(
-    study: Study, curves: Mapping[str, Curve], path: Path, step: Callable[[str], None]
-) -> None:
+def _draw_forecast(study: Beliefs, curves: Mapping[str, Curve], path: Path) -> None:
     from lmpower.plot import plot_forecast, save_figure
 
-    step("drawing")
-    fits = {name: study.fit[g] for g, name in enumerate(study.groups)}
+    posteriors = {name: study.posterior[g] for g, name in enumerate(study.groups)}
     lines = {name: line for name, line in study.lines.items() if not isinstance(line, str)}
-    save_figure(plot_forecast(curves, study.groups, fits, lines), path)
+    save_figure(plot_forecast(curves, study.groups, posteriors, lines), path)
 
 
-def _draw_difficulty(study: Study, path: Path, step: Callable[[str], None]) -> None:
+def _draw_posterior(study: Beliefs, curves: Mapping[str, Curve], path: Path) -> None:
+    from lmpower.plot import plot_exponents, save_figure
+
+    posteriors = {name: study.posterior[g] for g, name in enumerate(study.groups)}
+    save_figure(plot_exponents(posteriors, level=study.level), path)
+
+
+def _draw_difficulty(study: Fits, path: Path, step: Callable[[str], None]) -> None:
     from lmpower.plot import plot_difficulty, save_figure
 
     step("drawing")

@@ -9,9 +9,11 @@ A forecast is one expectation, of what k attempts achieve on a problem of chance
 under the difficulty F for a new problem, and under F given (s, f) for a problem already seen. On a cloud
 of points p_j that is a weighted mean of g(p_j), the weights being those of F times p_j^s (1-p_j)^f.
 
-Intervals are taken on the scale log(-log(1 - g)), which keeps them inside (0, 1): the fit's covariance
-through the delta rule, and for *these* problems the spread of their own chances around the mean, which
-a fit known without error would leave.
+A posterior gives intervals by simulation: every draw is one difficulty, from which for *these* problems
+each has a chance of its own drawn, given what was seen of it, and for a future measurement the outcomes
+of its attempts as well. A fit gives them on the scale log(-log(1 - g)), which keeps them inside (0, 1): its
+covariance through the delta rule, and for these problems the spread of their own chances around the
+mean, which a fit known without error would leave.
 """
 
 from __future__ import annotations
@@ -27,11 +29,13 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from lmpower.binomial import log_choose
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty, Points
 from lmpower.fit import Fit
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.passk import check_ks
+from lmpower.posterior.draws import Posterior
 from lmpower.pytree import pytree
 from lmpower.uncertainty import covariance, normal_quantiles
 
@@ -54,9 +58,10 @@ class Forecast:
         pass_at_k: the expected share of problems solved (or what ``metric`` says), [K] or [B, K].
         lower, upper: ends of the interval, same shape; nan where no fit came with a covariance.
         per_problem: the chance for each problem of the counts, [P, K]; None for new problems.
+        draws: as likely values of what the interval is for, [S, K]; None unless from a posterior.
         level: of the interval.
         problems: "same" (those counted, given what was seen) or "new" (from the same difficulty).
-        metric, tau: as asked.
+        metric, tau, measured: as asked.
     """
 
     k: Float[np.ndarray, " K"]
@@ -64,10 +69,12 @@ class Forecast:
     lower: Float[np.ndarray, "*B K"]
     upper: Float[np.ndarray, "*B K"]
     per_problem: Float[np.ndarray, "P K"] | None
+    draws: Float[np.ndarray, "S K"] | None
     level: float = dataclasses.field(metadata={"static": True})
     problems: str = dataclasses.field(metadata={"static": True})
     metric: str = dataclasses.field(metadata={"static": True})
     tau: float | None = dataclasses.field(default=None, metadata={"static": True})
+    measured: int | None = dataclasses.field(default=None, metadata={"static": True})
 
     @property
     def neg_log(self) -> Float[np.ndarray, "*B K"]:
@@ -100,7 +107,7 @@ class Forecast:
 
 
 def forecast_pass_at_k(
-    difficulty: Difficulty | Fit,
+    difficulty: Difficulty | Fit | Posterior,
     ks: ArrayLike,
     counts: Counts | None = None,
     *,
@@ -109,19 +116,30 @@ def forecast_pass_at_k(
     metric: str = "any",
     tau: float | None = None,
     replicates: Difficulty | Fit | None = None,
+    measured: int | None = None,
+    key: jax.Array | None = None,
 ) -> Forecast:
     """Forecast pass@k, pass^k or G-pass@k at budgets ``ks``.
 
     Args:
-        difficulty: a fit, which brings intervals; or any difficulty, or batch of them, which does not.
+        difficulty: a posterior or a fit, which bring intervals; or any difficulty, or batch of them, which
+            does not.
         ks: whole budgets k >= 1, [K]. For a problem already seen they count from scratch: the chance
             that k fresh attempts succeed, given what is known of p from those made.
-        counts: the problems already tried; needed for ``problems="same"``.
+        counts: the problems already tried; needed for ``problems="same"``, and for ``measured``.
         problems: "same" or "new"; by default "same" where there are counts.
         level: of the interval, in (0, 1).
         metric: "any", "all" or "at_least" (a share ``tau`` in (0, 1] of the k attempts).
         replicates: a bootstrap (a batch of fits); intervals are then its percentiles instead of the
             delta rule's.
+        measured: with a posterior, make the interval one for the unbiased pass@k that would be measured
+            with so many attempts a problem in all: those made and others (of the same problems), or as
+            many problems of as many fresh attempts (new ones). At most ``measured`` attempts tell
+            pass@k, so no k may be larger.
+        key: with a posterior, of the simulated chances; by default always the same.
+
+    Returns:
+        A ``Forecast``. Intervals are nan where a posterior cannot be believed.
 
     Raises:
         ValueError: for anything out of its range, naming the range.
@@ -129,6 +147,14 @@ def forecast_pass_at_k(
     ks = check_ks(ks).astype(np.float64)
     problems = problems or ("new" if counts is None else "same")
     _check(problems, level, metric, tau, counts)
+    asked: dict[str, Any] = {"level": float(level), "problems": problems, "metric": metric, "tau": tau}
+    if isinstance(difficulty, Posterior):
+        _check_measured(measured, ks, metric, problems, counts)
+        if replicates is not None:
+            raise ValueError("replicates go with a fit, not with a posterior, which has draws of its own")
+        return _from_draws(difficulty, ks, counts, measured, key, asked)
+    if measured is not None:
+        raise ValueError("measured=... needs a posterior: take sample_posterior instead of a fit")
     law = difficulty.difficulty if isinstance(difficulty, Fit) else difficulty
     rows = counts.rows() if counts is not None and problems == "same" else None
     if rows is not None and law.batch_shape:
@@ -147,22 +173,8 @@ def forecast_pass_at_k(
         slope, known = np.asarray(mean.slope), covariance(cast(Fit, difficulty))
         variance = np.einsum("kd,de,ke->k", slope, known, slope) + mean.spread
         lower, upper = _interval(mean, np.sqrt(variance), level)
-    each = None if rows is None else mean.each
-    estimate = mean.hit
-    per_problem = None
-    if each is not None and counts is not None:
-        per_problem = each[counts.row_of_problem]
-    return Forecast(
-        k=ks,
-        pass_at_k=estimate,
-        lower=lower,
-        upper=upper,
-        per_problem=per_problem,
-        level=float(level),
-        problems=problems,
-        metric=metric,
-        tau=tau,
-    )
+    per_problem = None if rows is None or counts is None else mean.each[counts.row_of_problem]
+    return Forecast(ks, mean.hit, lower, upper, per_problem, None, **asked)
 
 
 def _check(problems: str, level: float, metric: str, tau: float | None, counts: Counts | None) -> None:
@@ -178,6 +190,28 @@ def _check(problems: str, level: float, metric: str, tau: float | None, counts: 
         raise ValueError(f"metric='at_least' needs a share tau in (0, 1], not {tau}")
     if metric != "at_least" and tau is not None:
         raise ValueError(f"tau goes with metric='at_least' only, not with {metric!r}")
+
+
+def _check_measured(
+    measured: int | None, ks: np.ndarray, metric: str, problems: str, counts: Counts | None
+) -> None:
+    if measured is None:
+        return
+    if metric != "any":
+        raise ValueError(f"measured=... is for metric='any', not for {metric!r}")
+    if counts is None:
+        raise ValueError("measured=... needs counts=..., for how many problems are measured")
+    if measured < ks.max():
+        raise ValueError(f"{measured:,} attempts cannot measure pass@{int(ks.max()):,}: take at least k")
+    if problems == "same" and measured < counts.attempts.max():
+        raise ValueError(
+            f"measured={measured:,} is less than the {int(counts.attempts.max()):,} attempts already made"
+        )
+    if problems == "same" and counts.stopping != "fixed":
+        raise ValueError(
+            f"attempts with stopping={counts.stopping!r} and others together give no unbiased pass@k: "
+            "leave out measured=..., or ask for new problems"
+        )
 
 
 class _Mean(NamedTuple):
@@ -198,13 +232,7 @@ def _expectations(
     law: Difficulty, rows: Rows | None, ks: np.ndarray, metric: str, tau: float | None, slope: bool
 ) -> _Mean:
     """All that a forecast needs, from one compiled program."""
-    # the points resolve the rows' kernels times g^2
-    most = 2 * float(np.max(ks))
-    seen = (0, 0) if rows is None else (rows.successes.max(), rows.failures.max())
-    reach = Reach.holding(
-        seen[0] + (0 if metric == "any" else most), seen[1] + (0 if metric == "all" else most)
-    )
-    grid = filled_up(shared_grid(reach, _REFINEMENT, law.needs_span), _NODES)
+    grid = _grid_for(law, rows, ks, metric)
     asked = functools.partial(_ask, metric=metric, tau=tau, slope=slope)
     # a new problem is one of which nothing was seen
     given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
@@ -212,6 +240,16 @@ def _expectations(
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
         mean = jax.tree.map(np.asarray, asked(*arrays, batched=bool(law.batch_shape)))
     return cast(_Mean, mean if rows is not None else mean._replace(spread=0 * mean.spread))
+
+
+def _grid_for(law: Difficulty, rows: Rows | None, ks: np.ndarray, metric: str) -> Grid:
+    # the points resolve the rows' kernels times g^2
+    most = 2 * float(np.max(ks))
+    seen = (0, 0) if rows is None else (rows.successes.max(), rows.failures.max())
+    reach = Reach.holding(
+        seen[0] + (0 if metric == "any" else most), seen[1] + (0 if metric == "all" else most)
+    )
+    return filled_up(shared_grid(reach, _REFINEMENT, law.needs_span), _NODES)
 
 
 @functools.partial(jax.jit, static_argnames=("metric", "tau", "slope", "batched"))
@@ -269,6 +307,100 @@ def weights_given(points: Points, rows: Rows) -> Float[Array, "R J"]:
         rows.successes[:, None] * points.log_p + rows.failures[:, None] * points.log_q + points.log_weight
     )
     return jax.nn.softmax(log_weight, axis=-1)
+
+
+# --- draws of a posterior --------------------------------------------------------------------------
+
+
+def _from_draws(
+    posterior: Posterior,
+    ks: np.ndarray,
+    counts: Counts | None,
+    measured: int | None,
+    key: jax.Array | None,
+    asked: dict[str, Any],
+) -> Forecast:
+    if posterior.log_likelihood.ndim != 1:
+        raise ValueError("a forecast takes the posterior of one data set, not a batch: take posterior[i]")
+    law, metric, tau = posterior.difficulty, asked["metric"], asked["tau"]
+    seen = counts if asked["problems"] == "same" else None
+    rows = None if seen is None else seen.rows()
+    grid = _grid_for(law, rows, ks, metric)
+    given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
+    # (new problems are drawn only for a measurement of them)
+    simulated = seen is not None or measured is not None
+    row_of_problem = np.zeros(1 if counts is None else len(counts), np.int64)
+    if seen is not None:
+        row_of_problem = np.asarray(seen.row_of_problem)
+    draws = len(posterior.log_likelihood)
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.key(0) if key is None else key, draws)
+        arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
+        found = _simulate(*arrays, row_of_problem, keys, metric=metric, tau=tau)
+        mean, each, chances, log_p = jax.tree.map(np.asarray, found)
+    values = chances if simulated else mean
+    if measured is not None:
+        values = _measurements(log_p, ks, seen, measured, key)
+    lower, upper = posterior.estimate(values, asked["level"])[2:]
+    per_problem = None if seen is None else each[seen.row_of_problem]
+    estimate = np.mean(mean, axis=0)
+    return Forecast(ks, estimate, lower, upper, per_problem, values, **asked, measured=measured)
+
+
+@functools.partial(jax.jit, static_argnames=("metric", "tau"))
+def _simulate(
+    laws: Difficulty,
+    rows: Rows,
+    grid: Grid,
+    ks: Array,
+    row_of_problem: Array,
+    keys: Array,
+    *,
+    metric: str,
+    tau: float | None,
+) -> tuple[Array, Array, Array, Array]:
+    """Of S laws: E g [S, K] and of every row [R, K] (their mean); a draw of g [S, K] and log p [S, P].
+
+    A problem's p is drawn from the grid's points, on which sums of g and g^2 are exact.
+    """
+    share = jnp.asarray(rows.weight) / jnp.sum(rows.weight)
+
+    def one(law_key: tuple[Difficulty, Array]) -> tuple[Array, Array, Array, Array]:
+        law, key = law_key
+        points = law.points(grid)
+        hit, _ = _chance(points, ks, metric, tau)
+        weights = weights_given(points, rows)
+        each = weights @ hit
+        cumulative = jnp.cumsum(weights, axis=-1)
+        u = jax.random.uniform(key, row_of_problem.shape, hit.dtype)
+        place = jax.vmap(lambda row, u: jnp.searchsorted(cumulative[row], u * cumulative[row, -1]))
+        chosen = jnp.minimum(place(row_of_problem, u), points.log_p.size - 1)
+        return share @ each, each, jnp.mean(hit[chosen], axis=0), points.log_p[chosen]
+
+    mean, each, chances, log_p = jax.lax.map(one, (laws, keys), batch_size=8)
+    return mean, jnp.mean(each, axis=0), chances, log_p
+
+
+def _measurements(
+    log_p: Float[np.ndarray, "S P"],
+    ks: np.ndarray,
+    counts: Counts | None,
+    measured: int,
+    key: jax.Array | None,
+) -> Float[np.ndarray, "S K"]:
+    """Unbiased pass@k of ``measured`` attempts, those made and others, for problems of such chances."""
+    key = jax.random.fold_in(jax.random.key(0) if key is None else key, 1)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    made = np.zeros(log_p.shape[1], np.int64) if counts is None else counts.attempts
+    solved = np.zeros(log_p.shape[1], np.int64) if counts is None else counts.successes
+    successes = solved + rng.binomial(measured - made, np.exp(np.maximum(log_p, -700.0)))
+    fails = measured - successes
+    values = []
+    for k in ks.astype(np.int64):
+        # C(n - s, k) / C(n, k), which is 0 where fewer than k attempts failed
+        missed = log_choose(np.maximum(fails, k), k) - log_choose(measured, k)
+        values.append(np.mean(np.where(fails >= k, -np.expm1(missed), 1.0), axis=1))
+    return np.stack(values, axis=-1)
 
 
 # --- intervals, on the scale log(-log(1 - g)) ------------------------------------------------------

@@ -1,7 +1,6 @@
 """Results as records for programs and as aligned tables for people.
 
-A `Study` is what one run of the shell found out: one fit a group, and what was read off it. Numbers
-that do not exist (no power law, no interval, no line) are NaN here, ``null`` in JSON and "-" in
+Numbers that do not exist (no power law, no interval, no line) are NaN here, ``null`` in JSON and "-" in
 tables; the reason is always told in a sentence.
 """
 
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from lmpower.baseline import Line
     from lmpower.counts import Counts
     from lmpower.difficulty import Difficulty
-    from lmpower.fit import Fit
+    from lmpower.study import Beliefs, Curve, Fits, Study
 
 Record = dict[str, Any]
 
@@ -30,55 +28,10 @@ ESTIMATES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Study:
-    """Fits of G groups and what the shell reports of them.
-
-    Attributes:
-        groups: the counts by name of the group.
-        detected: whether how sampling stopped was detected, rather than given.
-        family: the family's name.
-        fit: a batch [G].
-        level: coverage of all intervals.
-        exponent_interval: lower and upper end of the tail exponent, each [G].
-        window: lowest and highest k of the window slope.
-        window_slope: [G].
-        lines: the straight line of each group, or the reason why there is none.
-    """
-
-    groups: Mapping[str, Counts]
-    detected: bool
-    family: str
-    fit: Fit
-    level: float
-    exponent_interval: tuple[Float64[np.ndarray, " G"], Float64[np.ndarray, " G"]]
-    window: tuple[int, int]
-    window_slope: Float64[np.ndarray, " G"]
-    lines: Mapping[str, Line | str]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """pass@k of one group at K budgets, with its interval: NaN where the fit failed."""
-
-    k: Int64[np.ndarray, " K"]
-    pass_at_k: Float64[np.ndarray, " K"]
-    lower: Float64[np.ndarray, " K"]
-    upper: Float64[np.ndarray, " K"]
-    level: float
-    problems: str
-
-    def at(self, ks: Sequence[int]) -> Curve:
-        """The same at some of its budgets, in the order given."""
-        order = [self.k.tolist().index(k) for k in ks]
-        parts = {name: getattr(self, name)[order] for name in ("k", "pass_at_k", "lower", "upper")}
-        return replace(self, **parts)
-
-
 # ---- records
 
 
-def fit_records(study: Study) -> list[Record]:
+def fit_records(study: Fits) -> list[Record]:
     """One record a group: its parameters, both exponents, and the straight line."""
     lower, upper = study.exponent_interval
     exponents = np.asarray(study.fit.tail_exponent)
@@ -102,6 +55,29 @@ def fit_records(study: Study) -> list[Record]:
             record["params"] = dict.fromkeys(record["params"], math.nan)
             record |= dict.fromkeys(ESTIMATES, math.nan)
         records.append(record)
+    return records
+
+
+def posterior_records(study: Beliefs, curves: Mapping[str, Curve]) -> list[Record]:
+    """One record a group: the exponent, the parameters, pass@k, and whether to believe them."""
+    records = []
+    for g, (name, curve) in enumerate(curves.items()):
+        found = study.posterior[g].to_dict(study.level)
+        ahead = zip(curve.k, curve.pass_at_k, curve.lower, curve.upper, strict=True)
+        records.append(
+            {
+                "group": name,
+                "family": study.family,
+                "tail_exponent": found.pop("tail_exponent"),
+                "params": found.pop("params"),
+                "pass_at_k": [
+                    {"k": int(k), "mean": float(mean), "lower": float(low), "upper": float(high)}
+                    for k, mean, low, high in ahead
+                ],
+                "problems": curve.problems,
+                **found,
+            }
+        )
     return records
 
 
@@ -158,7 +134,7 @@ def counts_table(study: Study) -> str:
     return aligned(["group", "problems", "attempts", "unsolved", "stopping"], rows, text=(0, 4))
 
 
-def fit_table(study: Study) -> str:
+def fit_table(study: Fits) -> str:
     """Parameters, both exponents and the straight lines; then how each fit ended."""
     low, high = study.window
     records = fit_records(study)
@@ -187,12 +163,52 @@ def fit_table(study: Study) -> str:
             ]
         )
     statuses = {record["group"]: record["status"] for record in records}
-    reasons = {
+    table = aligned(heads, rows, text=(0,))
+    return "\n".join([table, *_said("status", statuses), *_said("line", _reasons(study))])
+
+
+def _reasons(study: Study) -> dict[str, str]:
+    return {
         name: f"none, because {line}" if isinstance(line, str) else LINE
         for name, line in study.lines.items()
     }
+
+
+def posterior_table(study: Beliefs) -> str:
+    """Medians of the parameters, the exponent's interval and the straight lines; then whom to believe."""
+    percent = _percent(study.level)
+    by_chains = np.asarray(study.posterior.chains) > 1
+    rows, heads, statuses = [], [], {}
+    for g, (name, line) in enumerate(study.lines.items()):
+        one = study.posterior[g]
+        exponent = one.estimate(one.tail_exponent, study.level)
+        medians = {key: one.estimate(draws, study.level).median for key, draws in one.parameters().items()}
+        heads = ["group", *medians, "tail\nexponent", f"{percent}\ninterval", "effective\ndraws"]
+        heads += ["R-hat"] if by_chains.any() else []
+        heads += ["line\na", "line\nb", "line\nover k"]
+        rows.append(
+            [
+                name,
+                *(number(float(median)) for median in medians.values()),
+                number(float(exponent.median)),
+                interval(float(exponent.lower), float(exponent.upper)),
+                f"{float(one.ess):,.0f}",
+                *([number(float(one.r_hat))] if by_chains.any() else []),
+                *(["-"] * 3 if isinstance(line, str) else _line_cells(line)),
+            ]
+        )
+        statuses[name] = one.sentence
     table = aligned(heads, rows, text=(0,))
-    return "\n".join([table, *_said("status", statuses), *_said("line", reasons)])
+    return "\n".join([table, *_said("status", statuses), *_said("line", _reasons(study))])
+
+
+def posterior_summaries(study: Beliefs) -> str:
+    """Everything about each posterior, one after the other."""
+    parts = [
+        f"Posterior of {name}: {study.family}\n{study.posterior[g].summary(study.level)}"
+        for g, name in enumerate(study.groups)
+    ]
+    return "\n\n".join(parts)
 
 
 def _line_cells(line: Line) -> list[str]:

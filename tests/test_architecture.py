@@ -75,6 +75,7 @@ FLOORS = {
     "datasets": 17,
     "plot.paper": 17,
     "plot": 18,
+    "study": 16,
     "report": 19,
     "arguments": 19,
     "cli": 22,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from lmpower.baseline import Line
     from lmpower.fit import Fit
+    from lmpower.posterior import Posterior
 
 MOST_TOGETHER = 4  # groups in one pair of panels; more get a panel each
 PILOT_KS = np.unique(np.rint(np.outer(10.0 ** np.arange(16), [1, 2, 5])).astype(np.int64))
@@ -49,7 +50,7 @@ NEG_LOG = "\N{MINUS SIGN}log pass@k"
 def plot_forecast(
     forecast: Any,
     counts: Counts | Mapping[str, Counts] | None = None,
-    fit: Fit | Mapping[str, Fit] | None = None,
+    fit: Fit | Posterior | Mapping[str, Fit] | Mapping[str, Posterior] | None = None,
     line: Line | Mapping[str, Line] | None = None,
     *,
     standard_errors: bool | None = None,
@@ -64,7 +65,7 @@ def plot_forecast(
             ``problems``, such as a `Forecast`; some fifty k even in log k make a smooth curve.
         counts: adds the unbiased pass@k as far as the attempts go, where they were fixed in
             advance, and marks how far that is.
-        fit: adds the tail exponent.
+        fit: a fit, or a posterior; adds the (median) tail exponent.
         line: adds the straight line, dashed.
         standard_errors: bars of one standard error at the measured points. They say how another
             set of problems might differ, so by default they are drawn for new problems only.
@@ -83,7 +84,7 @@ class _Group:
     name: str
     forecast: Any
     counts: Counts | None
-    fit: Fit | None
+    fit: Fit | Posterior | None
     line: Line | None
 
     @property
@@ -102,7 +103,7 @@ class _Group:
     @property
     def exponent(self) -> str:
         """What the fit says of the tail, if anything."""
-        value = np.nan if self.fit is None else float(self.fit.tail_exponent)
+        value = np.nan if self.fit is None else float(np.median(self.fit.tail_exponent))
         return f"tail exponent {value:.2f}" if np.isfinite(value) else ""
 
     @property

@@ -47,7 +47,7 @@ class Trust(enum.IntEnum):
 
 _SENTENCES = {
     Trust.OK: "mixed",
-    Trust.NO_SUCCESS: "no problem was ever solved: upper ends come from the counts, all else from the prior",
+    Trust.NO_SUCCESS: "no problem was ever solved: upper ends are from the counts, all else from the prior",
     Trust.ALL_SUCCESS: "every attempt succeeded: what is said of large k comes from the prior",
     Trust.NOT_MIXED: f"the chains have not mixed (R-hat above {MOST_R_HAT}): no interval is given; take "
     "more draws, or a family with fewer parameters",
