@@ -30,7 +30,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from lmpower.binomial import log_choose
-from lmpower.counts import Counts, Rows
+from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty, Points
 from lmpower.fit import Fit
 from lmpower.grid import Grid, Reach, filled_up, shared_grid
@@ -43,8 +43,8 @@ METRICS = ("any", "all", "at_least")
 PROBLEMS = ("same", "new")
 # the grid of points, exact to 1e-10
 _REFINEMENT = 1.5
-# nodes, or 4, 16, ... times as many, so that few programs are compiled
-_NODES = 256
+# nodes, or 4, 16, ... times as many, and a multiple of so many rows, so that few programs are compiled
+_NODES, _ROWS = 256, 32
 _OFFSETS = 41
 
 
@@ -326,7 +326,9 @@ def _from_draws(
     seen = counts if asked["problems"] == "same" else None
     rows = None if seen is None else seen.rows()
     grid = _grid_for(law, rows, ks, metric)
-    given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
+    given = Rows(np.zeros(1), np.zeros(1), np.ones(1))
+    if rows is not None:
+        given = jax.tree.map(lambda leaf: leaf[0], stack_rows([rows], _ROWS))
     # (new problems are drawn only for a measurement of them)
     simulated = seen is not None or measured is not None
     row_of_problem = np.zeros(1 if counts is None else len(counts), np.int64)

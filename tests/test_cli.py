@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
 import lmpower
 import lmpower.cli
-import lmpower.fit
-import lmpower.forecast
-import lmpower.profile
+import lmpower.study
 from lmpower.arguments import KS
 from lmpower.baseline import fit_line, log_spaced_ks
 from lmpower.cli import main
@@ -27,10 +26,10 @@ from lmpower.datasets import example, example_truth
 from lmpower.fit import Fit, Status, fit_difficulty
 from lmpower.forecast import Forecast, forecast_pass_at_k
 from lmpower.passk import pass_at_k
+from lmpower.posterior import Posterior, Trust, sample_posterior
 from lmpower.profile import profile_interval
 from lmpower.report import (
     ESTIMATES,
-    Study,
     aligned,
     as_json,
     fit_records,
@@ -39,11 +38,16 @@ from lmpower.report import (
     number,
 )
 from lmpower.scaling import window_slope
+from lmpower.study import Fits
 
 EXAMPLE = Path(lmpower.__file__).parent / "data" / "example.csv"
 FIT_KEYS = [
     "group", "family", "params", "tail_exponent", "tail_exponent_lower", "tail_exponent_upper",
     "window_slope", "window", "log_likelihood", "line", "status",
+]  # fmt: skip
+POSTERIOR_KEYS = [
+    "group", "family", "tail_exponent", "params", "pass_at_k", "problems", "level", "method", "r_hat",
+    "ess", "divergences", "pareto_k", "status",
 ]  # fmt: skip
 FORECAST_KEYS = ["group", "k", "pass_at_k", "lower", "upper", "level", "problems", "family"]
 
@@ -92,8 +96,27 @@ def fitted(fits: Fit, monkeypatch: pytest.MonkeyPatch) -> list[list[Counts]]:
     def no_interval(fit: Fit, level: float) -> Any:
         return np.zeros(len(fit.status)), np.full(len(fit.status), np.inf)
 
-    monkeypatch.setattr(lmpower.fit, "fit_difficulty", fit)
-    monkeypatch.setattr(lmpower.profile, "profile_interval", no_interval)
+    monkeypatch.setattr(lmpower.study, "fit_difficulty", fit)
+    monkeypatch.setattr(lmpower.study, "profile_interval", no_interval)
+    return asked
+
+
+@pytest.fixture(scope="module")
+def posterior() -> Posterior:
+    groups = [example("model-a"), example("model-b")]
+    return sample_posterior(groups, "beta", key=jax.random.key(0))
+
+
+@pytest.fixture
+def believed(posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the shell asks to have sampled; it gets the posteriors of the example instead."""
+    asked: list[tuple[Any, ...]] = []
+
+    def sample(counts: list[Counts], family: str, *, key: Any, method: str, draws: int) -> Posterior:
+        asked.append((counts, family, method, draws))
+        return posterior[: len(counts)]
+
+    monkeypatch.setattr(lmpower.study, "sample_posterior", sample)
     return asked
 
 
@@ -148,20 +171,21 @@ def test_fit_tables(run: Any, fits: Fit, fitted: list[list[Counts]], tmp_path: P
 
 
 def test_forecasts_are_the_library_s(
-    run: Any, fitted: list[list[Counts]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, believed: list[Any], posterior: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[dict[str, Any], Forecast]] = []
 
-    def spy(fit: Fit, ks: Any, counts: Counts, **options: Any) -> Forecast:
-        seen.append((options, forecast_pass_at_k(fit, ks, counts, **options)))
+    def spy(given: Posterior, ks: Any, counts: Counts, **options: Any) -> Forecast:
+        seen.append((options, forecast_pass_at_k(given, ks, counts, **options)))
         return seen[-1][1]
 
-    monkeypatch.setattr(lmpower.forecast, "forecast_pass_at_k", spy)
+    monkeypatch.setattr(lmpower.study, "forecast_pass_at_k", spy)
     options = ("--group", "model-b", "--k", "1000, 1 10,1e3", "--problems", "new", "--level", ".5")
     ran = run("forecast", EXAMPLE, "--by", "model", *options, "--json")
     assert (ran.code, ran.err) == (0, "")
     ((given, expected),) = seen
-    assert given == {"problems": "new", "level": 0.5}
+    assert (given["problems"], given["level"]) == ("new", 0.5)
+    assert believed[0][1:] == ("beta", "fast", 1000)
     assert expected.k.tolist() == [1000, 1, 10]
     for i, record in enumerate(json.loads(ran.out)):
         assert list(record) == FORECAST_KEYS
@@ -173,11 +197,14 @@ def test_forecasts_are_the_library_s(
     ran = run("forecast", EXAMPLE, "--by", "model", *options)
     assert (ran.code, ran.err) == (0, "")
     given, expected = seen[1]
-    assert given == {"problems": "same", "level": 0.9}
+    assert (given["problems"], given["level"]) == ("same", 0.9)
     assert len(expected.k) >= 50  # for the picture
     at = [expected.k.tolist().index(k) for k in (1, 100, 1000)]
     measured = pass_at_k(example(), [1, 100]).estimate
     line = fit_line(example()).pass_at_k([1, 100, 1000])
+    exponent = posterior[0].estimate(posterior[0].tail_exponent)
+    assert f"{number(float(exponent.lower))} to {number(float(exponent.upper))}" in ran.out
+    assert "status: mixed" in ran.out
     assert "Forecast of these same problems" in ran.out
     rows = ran.out[ran.out.index("Forecast") :].splitlines()[3:6]
     rows[0] = rows[0].removeprefix("model-a")
@@ -191,7 +218,51 @@ def test_forecasts_are_the_library_s(
     assert [path.name for path in tmp_path.iterdir()] == ["forecast.png"]
 
 
-def test_demo(run: Any, fitted: list[list[Counts]]) -> None:
+def test_posteriors_are_the_library_s(
+    run: Any, believed: list[Any], posterior: Posterior, tmp_path: Path
+) -> None:
+    options = ("--method", "nuts", "--draws", "400", "--k", "10,1000", "--level", ".8")
+    ran = run("posterior", EXAMPLE, "--by", "model", *options, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert believed[0][1:] == ("beta", "nuts", 400)
+    records = json.loads(ran.out)
+    assert [record["group"] for record in records] == ["model-a", "model-b"]
+    for g, record in enumerate(records):
+        assert list(record) == POSTERIOR_KEYS
+        expected = posterior[g].estimate(posterior[g].tail_exponent, 0.8)
+        assert record["tail_exponent"] == {k: float(v) for k, v in expected._asdict().items()}
+        assert set(record["params"]) == {"alpha", "beta"}
+        ahead = forecast_pass_at_k(posterior[g], [10, 1000], example(record["group"]), level=0.8)
+        assert [each["k"] for each in record["pass_at_k"]] == [10, 1000]
+        assert [each["mean"] for each in record["pass_at_k"]] == ahead.pass_at_k.tolist()
+        assert [each["upper"] for each in record["pass_at_k"]] == ahead.upper.tolist()
+        assert record["ess"] == posterior.ess[g]
+        assert (record["r_hat"], record["divergences"], record["status"]) == (None, 0, "mixed")
+
+    picture = tmp_path / "posterior.svg"
+    ran = run("posterior", EXAMPLE, "--by", "model", "--plot", picture)
+    assert (ran.code, ran.err) == (0, "")
+    assert posterior[1].summary() in ran.out
+    assert picture.read_bytes().startswith(b"<?xml")
+
+
+def test_what_has_not_mixed_gives_no_interval(
+    run: Any, posterior: Posterior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubtful = replace(posterior, trust=np.array([Trust.OK, Trust.NOT_MIXED]))
+    monkeypatch.setattr(lmpower.study, "sample_posterior", lambda *_, **__: doubtful)
+    ran = run("forecast", EXAMPLE, "--by", "model", "--k", "10", "--json")
+    good, bad = json.loads(ran.out)
+    assert good["lower"] is not None
+    assert (bad["pass_at_k"], bad["lower"], bad["upper"]) == (None, None, None)
+    assert ran.err.startswith("lmpower: group 'model-b': the chains have not mixed")
+    ran = run("forecast", EXAMPLE, "--by", "model", "--k", "10")
+    assert "status: mixed, except for\n  model-b: the chains have not mixed" in ran.out
+    ran = run("posterior", EXAMPLE, "--by", "model", "--json")
+    assert json.loads(ran.out)[1]["tail_exponent"] == dict.fromkeys(("mean", "median", "lower", "upper"))
+
+
+def test_demo(run: Any, believed: list[Any]) -> None:
     ran = run("demo")
     assert (ran.code, ran.err) == (0, "")
     assert "alpha = 0.3, beta = 8" in ran.out
@@ -222,10 +293,12 @@ def test_a_group_without_success_is_no_error(run: Any, tmp_path: Path) -> None:
     rows = [("never", i, 60 + i, 0) for i in range(40)]
     path = in_file(tmp_path, table(rows))
     ran = run("forecast", path, "--by", "model", "--k", "1,10", "--json")
-    assert (ran.code, ran.err) == (0, "")
-    rest = {"pass_at_k": None, "lower": None, "upper": None, "level": 0.9}
-    rest |= {"problems": "same", "family": "beta"}
-    assert json.loads(ran.out) == [{"group": "never", "k": k, **rest} for k in (1, 10)]
+    assert ran.code == 0
+    assert ran.err.startswith("lmpower: group 'never': no problem was ever solved")
+    one, ten = json.loads(ran.out)
+    # what 40 problems without a success in 60 to 99 attempts leave possible
+    assert 0 <= one["lower"] < one["pass_at_k"] < one["upper"] < 2e-3
+    assert one["upper"] < ten["upper"] < 1e-2
     ran = run("fit", path, "--by", "model", "--json")
     (never,) = json.loads(ran.out)
     assert ran.code == 0
@@ -239,6 +312,7 @@ def test_a_group_without_success_is_no_error(run: Any, tmp_path: Path) -> None:
     assert "line: none, because a line needs two values of k" in ran.out
     ran = run("forecast", path, "--by", "model", "--plot", tmp_path / "forecast.png")
     assert ran.code == 0
+    assert "status: no problem was ever solved" in ran.out
     assert (tmp_path / "fit.png").exists()
     assert (tmp_path / "forecast.png").exists()
 
@@ -248,7 +322,8 @@ def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
     status = np.array([Status.CONVERGED, Status.NO_SUCCESS])
     pair = np.array([0.1, np.nan]), np.array([0.2, np.nan])
     lines = {"good": fit_line(example()), "never": "pass@k is 0"}
-    study = Study(counts, True, "beta", replace(fits, status=status), 0.9, pair, (1, 10), pair[0], lines)
+    found = replace(fits, status=status)
+    study = Fits(counts, True, "beta", 0.9, lines, found, pair, (1, 10), pair[0])
     said = fit_table(study)
     assert "status: converged, except for\n  never: no problem was ever solved" in said
     assert "line: -log pass@k = a k^-b, by least squares, except for\n  never: none, because" in said
@@ -259,7 +334,7 @@ def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
 def test_what_an_ascent_left_behind_is_no_estimate(fits: Fit) -> None:
     fit = replace(fits[:1], status=np.array([Status.NOT_CONVERGED]))
     one, none = np.ones(1), {"all": "pass@k is 0"}
-    study = Study({"all": example()}, True, "beta", fit, 0.9, (one, one), (1, 10), one, none)
+    study = Fits({"all": example()}, True, "beta", 0.9, none, fit, (one, one), (1, 10), one)
     (record,) = json.loads(as_json(fit_records(study)))
     assert record["params"] == {"alpha": None, "beta": None}
     assert [record[key] for key in ESTIMATES] == [None] * 5
@@ -391,7 +466,7 @@ def test_interrupted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lmpower.fit, "fit_difficulty", interrupt)
+    monkeypatch.setattr(lmpower.study, "sample_posterior", interrupt)
     ran = run("demo")
     assert (ran.code, ran.out, ran.err) == (130, "", "lmpower: interrupted\n")
 

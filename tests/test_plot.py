@@ -29,8 +29,8 @@ from lmpower.plot import (
     save_figure,
 )
 from lmpower.plot.paper import COLOURS, INK, WIDTH, spread, whole_ks
-from lmpower.report import Curve
 from lmpower.scaling import window_slope
+from lmpower.study import Curve
 
 LAW = Beta(np.float64(0.3), np.float64(8.0))
 KS = np.unique(np.rint(np.geomspace(1, 10_000, 30)).astype(np.int64))

@@ -1,37 +1,38 @@
 """A posterior from weighted points: thousands of data sets at once, without a chain.
 
-In the prior's own normal coordinates u a posterior is N(u; 0, I) L(u). Points are drawn in three rounds,
-each from a mixture
+In the prior's own normal coordinates u a posterior is N(u; 0, I) L(u). One point in nine is drawn from the
+prior itself, so that an unforeseen part of it is always looked at and no weight is above 9 L(u); the
+others in three rounds, each from a mixture around centres c,
 
-    q_r = .65 mean_j N(c_rj, h_r^2 C_r) + .25 N(m_r, 4 C_r) + .10 N(0, I).
+    q_r = mean_j [.55 N(c_rj, h_r^2 C_r) + .45 N(c_rj, (2.5 h_r)^2 C_r)].
 
-First m and C are the maximum and the inverse curvature there, then mean and covariance of the points so
-far, with the one centre c = m and h = 1. The last round has many centres, drawn from the points so far,
-and a narrower h: so it follows a posterior that is bent. A point of any round has the weight
-N(u; 0, I) L(u) / sum_r (n_r/n) q_r(u), the mixture of all rounds together (Cornuet, Marin, Mira & Robert
-2012, Scand. J. Stat. 39, 798), never less than .1 N(u; 0, I): no weight is above 10 L(u), and an unforeseen
-part of the prior is always looked at. The mean weight is the evidence; the largest are
-Pareto-smoothed, whose shape says whether to trust them.
+First C is the inverse curvature at the maximum, the one centre, and then the covariance of the points so
+far with their mean as the centre; h = 1. The last round has many centres, drawn from the points so far,
+and a narrower h: so it follows a posterior that is bent. A point, wherever it is from, has the weight
+N(u; 0, I) L(u) / sum_r (n_r/n) q_r(u), the mixture of all together (Cornuet, Marin, Mira & Robert 2012,
+Scand. J. Stat. 39, 798). The mean weight is the evidence; the largest weights are Pareto-smoothed, and the
+shape of their tail says whether to trust them.
 """
 
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from lmpower.lanes import CHECK, FINEST, Lanes
 from lmpower.posterior.pareto import effective, smoothed
 from lmpower.surface import COARSE, FINE, heights
 
-# Blocks of points of each round, and points of a block, for which programs are compiled.
+# Blocks of points of each round, after one of the prior's, and how many points programs take at a time.
 _ROUNDS, _POINTS = (1, 2, 5), 256
-# Shares of the mixture's parts, and how much wider the second is than C.
-_SHARES, _WIDE = (0.5, 0.4, 0.10), 2.5
+# The share of a round's narrow kernels, and how much wider the others are.
+_NARROW, _WIDE = 0.55, 2.5
 # Centres of the last round.
 _CENTRES = 64
 # A round learns from weights flattened until they are worth so many points for each coordinate.
@@ -69,10 +70,11 @@ class Weighted(NamedTuple):
     covariance: np.ndarray
 
 
-def weigh(lanes: Lanes, keys: jax.Array, effort: int = 1) -> Weighted:
-    """The posteriors of lanes whose family is whitened, from 2,048 points times the effort; one key each.
+def weigh(lanes: Lanes, seeds: Int[np.ndarray, "B W"], effort: int = 1) -> Weighted:
+    """The posteriors of lanes whose family is whitened, from 2,304 points times the effort.
 
-    Where the points that matter are not as high on a finer grid, they are weighed on that.
+    ``seeds`` are words for each data set's own random numbers. Where the points that matter are not as high
+    on a finer grid, they are weighed on that.
     """
     most = np.max(lanes.rows.successes + lanes.rows.failures, axis=-1)
     refinement_of = np.where(most <= _FEW_ATTEMPTS, COARSE, FINE)
@@ -82,7 +84,7 @@ def weigh(lanes: Lanes, keys: jax.Array, effort: int = 1) -> Weighted:
         for at in range(0, waiting.size, _AT_A_TIME):
             index = waiting[at : at + _AT_A_TIME]
             mine = lanes.only(index)
-            part = _weigh(mine, keys[index], effort, refinement)
+            part = _weigh(mine, seeds[index], effort, refinement)
             uneven = index[_uneven(mine, part, refinement)]
             refinement_of[uneven] = FINE if refinement == COARSE else FINEST
             if whole is None:
@@ -97,28 +99,42 @@ def _uneven(lanes: Lanes, weighted: Weighted, refinement: float) -> np.ndarray:
     u = drawn(weighted.u, weighted.log_weight, _LOOKED_AT)
     claimed = np.take_along_axis(weighted.log_likelihood, _places(weighted.log_weight, _LOOKED_AT), axis=1)
     finer = CHECK * max(refinement, FINE)
-    height = lanes.chunked(heights, u, refinement=finer) + 0.5 * np.sum(u**2, axis=-1)
-    return np.asarray(np.max(np.abs(height - claimed), axis=-1) > GRID_TOLERANCE)
+    height = [lanes.height_at(u[:, j], finer) for j in range(_LOOKED_AT)]
+    off = np.stack(height, axis=-1) + 0.5 * np.sum(u**2, axis=-1) - claimed
+    return np.asarray(np.max(np.abs(off), axis=-1) > GRID_TOLERANCE)
 
 
-def _weigh(lanes: Lanes, keys: jax.Array, effort: int, refinement: float) -> Weighted:
-    top, _ = lanes.best(1)
+def _weigh(lanes: Lanes, seeds: np.ndarray, effort: int, refinement: float) -> Weighted:
+    size, dimensions = lanes.lower.shape
+    shifts = np.stack(
+        [np.random.default_rng(words).random((len(_ROUNDS) + 1, dimensions)) for words in seeds.tolist()]
+    )
+
+    def heights_at(u: np.ndarray) -> np.ndarray:
+        blocks = np.split(u, u.shape[1] // _POINTS, axis=1)
+        each = [lanes.chunked(heights, block, refinement=refinement) for block in blocks]
+        return np.concatenate(each, axis=1)
+
+    u = _normals(effort * _POINTS, shifts[:, 0])
+    # the prior's points do not wait for the maximum, which on a first call also takes a while to compile
+    with ThreadPoolExecutor(1) as aside:
+        at_prior = aside.submit(heights_at, u)
+        top, _ = lanes.best(1)
+        height = at_prior.result()
     mean, covariance = np.asarray(top.theta), _inverse(-np.asarray(top.hessian))
-    sizes = [effort * blocks * _POINTS for blocks in _ROUNDS]
-    shifts = np.asarray(_shifts(keys, mean.shape[-1], len(sizes)))
+    total = effort * _POINTS * (1 + sum(_ROUNDS))
     rounds: list[_Round] = []
-    u, height = np.zeros((len(mean), 0, mean.shape[-1])), np.zeros((len(mean), 0))
-    log_weight = height
-    for r, size in enumerate(sizes):
-        last = r >= 2
+    log_weight = np.zeros((size, 0))
+    for r, blocks in enumerate(_ROUNDS, start=1):
+        last = r == len(_ROUNDS)
         centres = drawn(u, log_weight, _CENTRES) if last else mean[:, None]
-        rounds.append(_Round.around(mean, covariance, centres, size / sum(sizes)))
-        new = rounds[-1].points(_evenly(size, mean.shape[-1]), shifts[:, r])
-        u = np.concatenate([u, new], axis=1)
-        for block in np.split(new, size // _POINTS, axis=1):
-            height = np.concatenate([height, lanes.chunked(heights, block, refinement=refinement)], axis=1)
-        log_weight = height - _log_density(rounds, u)
-        mean, covariance = _moments(u, _flattened(log_weight, _LEARNED_FROM * u.shape[-1]))
+        points = effort * blocks * _POINTS
+        rounds.append(_Round.around(mean, covariance, centres, points / total))
+        new = rounds[-1].points(_normals(points, shifts[:, r]))
+        u, height = np.concatenate([u, new], axis=1), np.concatenate([height, heights_at(new)], axis=1)
+        # (before the last round shares do not sum to 1: a factor, the same for all weights)
+        log_weight = height - _log_density(rounds, u, effort * _POINTS / total)
+        mean, covariance = _moments(u, _flattened(log_weight, _LEARNED_FROM * dimensions))
     smooth, pareto_k = smoothed(log_weight)
     highest = np.max(log_weight, axis=-1)
     log_evidence = highest + np.log(np.mean(np.exp(log_weight - highest[:, None]), axis=-1))
@@ -127,25 +143,19 @@ def _weigh(lanes: Lanes, keys: jax.Array, effort: int, refinement: float) -> Wei
     return Weighted(u, smooth, log_likelihood, log_evidence, pareto_k, effective(smooth), mean, covariance)
 
 
-def resampled(weighted: Weighted, draws: int, keys: jax.Array) -> np.ndarray:
+def resampled(weighted: Weighted, draws: int, seeds: Int[np.ndarray, "B W"]) -> np.ndarray:
     """Which points stand for equally weighted draws, [B, draws], in random order.
 
     Systematic resampling: a point of weight w is drawn draws * w times, up or down to a whole number.
     """
-    with jax.enable_x64(True):
-        offset, order = jax.tree.map(np.asarray, _lots(keys, draws))
-    cumulative = np.cumsum(np.exp(weighted.log_weight), axis=-1)
-    wanted = (np.arange(draws) + offset[:, None]) / draws * cumulative[:, -1:]
-    chosen = np.stack([np.searchsorted(c, w) for c, w in zip(cumulative, wanted, strict=True)])
-    return np.take_along_axis(np.minimum(chosen, cumulative.shape[1] - 1), order, axis=-1)
-
-
-def _lots(keys: jax.Array, draws: int) -> tuple[Array, Array]:
-    def one(key: Array) -> tuple[Array, Array]:
-        which, order = jax.random.split(jax.random.fold_in(key, 1))
-        return jax.random.uniform(which), jax.random.permutation(order, draws)
-
-    return jax.vmap(one)(keys)
+    chosen = []
+    for log_weight, words in zip(weighted.log_weight, seeds.tolist(), strict=True):
+        rng = np.random.default_rng([*words, 1])
+        cumulative = np.cumsum(np.exp(log_weight))
+        wanted = (np.arange(draws) + rng.random()) / draws * cumulative[-1]
+        places = np.minimum(np.searchsorted(cumulative, wanted), log_weight.size - 1)
+        chosen.append(rng.permutation(places))
+    return np.stack(chosen)
 
 
 class _Round(NamedTuple):
@@ -155,16 +165,16 @@ class _Round(NamedTuple):
         mean: m, [B, D].
         root, inverse: and its inverse, [B, D, D].
         centres: z of the c_rj, [B, M, D].
-        width: h, from the number of centres.
-        share: n_r/n.
-    """
+        width: h, from the number of centres, [B].
+        share: n_r/n, [B].
+    """  # NumPy's on the host, JAX's in the program: hence Any
 
     mean: Any
     root: Any
     inverse: Any
     centres: Any
-    width: float
-    share: float
+    width: Any
+    share: Any
 
     @classmethod
     def around(cls, mean: np.ndarray, covariance: np.ndarray, centres: np.ndarray, share: float) -> _Round:
@@ -175,19 +185,15 @@ class _Round(NamedTuple):
         # Silverman's width for that many kernels
         width = (4 / (many * (size + 2))) ** (1 / (size + 4)) if many > 1 else 1.0
         z = (centres - mean[:, None]) @ inverse.swapaxes(1, 2)
-        return cls(mean, axes * sd[:, None, :], inverse, z, width, share)
+        ones = np.ones(len(mean))
+        return cls(mean, axes * sd[:, None, :], inverse, z, width * ones, share * ones)
 
-    def points(self, evenly: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        """Draws from even places [n, D] in the unit cube, shifted by [B, D]."""
-        with jax.enable_x64(True):
-            normal = np.asarray(_as_normals(evenly, shift))
-        size = len(evenly)
-        first, second = round(size * _SHARES[0]), round(size * (_SHARES[0] + _SHARES[1]))
-        widths = np.where(np.arange(second) < first, self.width, _WIDE * self.width)
-        centres = self.centres[:, np.arange(second) % self.centres.shape[1]]
-        z = centres + widths[:, None] * normal[:, :second]
-        around = self.mean[:, None] + z @ self.root.swapaxes(1, 2)
-        return np.concatenate([around, normal[:, second:]], axis=1)
+    def points(self, normal: np.ndarray) -> np.ndarray:
+        """Draws made from standard normals, [B, n, D]."""
+        index = np.arange(normal.shape[1])
+        wide = np.where(index < _NARROW * index.size, 1.0, _WIDE)
+        z = self.centres[:, index % self.centres.shape[1]] + normal * np.outer(self.width, wide)[..., None]
+        return self.mean[:, None] + z @ self.root.swapaxes(1, 2)
 
 
 def drawn(u: np.ndarray, log_weight: np.ndarray, many: int) -> np.ndarray:
@@ -202,55 +208,51 @@ def _places(log_weight: np.ndarray, many: int) -> np.ndarray:
     return np.minimum(chosen, log_weight.shape[1] - 1)
 
 
-def _log_density(rounds: list[_Round], u: np.ndarray) -> np.ndarray:
-    """Of the mixture of all rounds, without the factor (2 pi)^(-D/2), [B, S]."""
-    parts = []
-    for at in range(0, len(u), _BLOCK):
-        # (the last block is filled up, so that one program serves all)
-        index = np.minimum(np.arange(at, at + _BLOCK), len(u) - 1)
-        mine, there = jax.tree.map(
-            lambda leaf, index=index: leaf[index] if np.ndim(leaf) else leaf, (rounds, u)
-        )
-        with jax.enable_x64(True):
-            parts.append(np.asarray(_block_density(mine, there)))
-    return np.concatenate(parts)[: len(u)]
+def _log_density(rounds: list[_Round], u: np.ndarray, prior_share: float) -> np.ndarray:
+    """Of the mixture of all rounds and the prior, without the factor (2 pi)^(-D/2), [B, S]."""
+    total = math.log(prior_share) - 0.5 * np.sum(u**2, axis=-1)
+    for q in rounds:
+        for at in range(0, len(u), _BLOCK):
+            # (the last block is filled up, so that one program serves all)
+            index = np.minimum(np.arange(at, at + _BLOCK), len(u) - 1) if len(u) > 1 else np.zeros(1, int)
+            mine = jax.tree.map(lambda leaf, index=index: leaf[index], q)
+            for first in range(0, u.shape[1], _POINTS):
+                here = slice(at, at + _BLOCK), slice(first, first + _POINTS)
+                with jax.enable_x64(True):
+                    density = np.asarray(_round_density(mine, u[index, here[1]]))
+                total[here] = np.logaddexp(total[here], density[: total[here].shape[0]])
+    return np.asarray(total)
 
 
 @jax.jit
-def _block_density(rounds: list[_Round], u: Float[Array, "B S D"]) -> Float[Array, "B S"]:
-    at_prior = -0.5 * jnp.sum(u**2, axis=-1)
-
-    def density(q: _Round) -> Array:
-        z = (u - q.mean[:, None]) @ q.inverse.swapaxes(1, 2)
-        volume = jnp.linalg.slogdet(q.inverse)[1][:, None]
-        size, many = u.shape[-1], q.centres.shape[1]
-        off = jnp.sum((z[:, :, None] - q.centres[:, None]) ** 2, axis=-1) / q.width**2
-        volume = volume - size * jnp.log(q.width) - math.log(many)
-        near = jax.nn.logsumexp(-0.5 * off, axis=-1) + volume
-        wide = jax.nn.logsumexp(-0.5 * off / _WIDE**2, axis=-1) + volume - size * math.log(_WIDE)
-        each = jnp.stack([near, wide, at_prior]) + jnp.log(jnp.array(_SHARES))[:, None, None]
-        return jnp.log(q.share) + jax.nn.logsumexp(each, axis=0)
-
-    return jax.nn.logsumexp(jnp.stack([density(q) for q in rounds]), axis=0)
+def _round_density(q: _Round, u: Float[Array, "B K D"]) -> Float[Array, "B K"]:
+    z = (u - q.mean[:, None]) @ q.inverse.swapaxes(1, 2)
+    size, many = u.shape[-1], q.centres.shape[1]
+    off = jnp.sum((z[:, :, None] - q.centres[:, None]) ** 2, axis=-1) / q.width[:, None, None] ** 2
+    narrow = math.log(_NARROW) + jax.nn.logsumexp(-0.5 * off, axis=-1)
+    wide = math.log1p(-_NARROW) - size * math.log(_WIDE) + jax.nn.logsumexp(-0.5 * off / _WIDE**2, axis=-1)
+    volume = jnp.linalg.slogdet(q.inverse)[1] - size * jnp.log(q.width) - math.log(many)
+    return jnp.logaddexp(narrow, wide) + (jnp.log(q.share) + volume)[:, None]
 
 
-def _evenly(size: int, dimensions: int) -> np.ndarray:
-    """The additive recurrence of the generalised golden ratio: a low-discrepancy sequence, [size, D]."""
+def _normals(size: int, shift: Float[np.ndarray, "B D"]) -> Float[np.ndarray, "B S D"]:
+    """Standard normals, evenly spread: a low-discrepancy sequence, shifted at random.
+
+    The sequence is the additive recurrence of the generalised golden ratio, x^(D+1) = x + 1.
+    """
+    dimensions = shift.shape[-1]
     ratio = 2.0
-    for _ in range(64):  # x^(D+1) = x + 1
+    for _ in range(64):
         ratio = (1 + ratio) ** (1 / (dimensions + 1))
     steps = ratio ** -np.arange(1, dimensions + 1)
-    return np.arange(1, size + 1)[:, None] * steps % 1.0
-
-
-def _shifts(keys: jax.Array, dimensions: int, rounds: int) -> Any:
+    evenly = np.arange(1, size + 1)[:, None] * steps
+    places = np.split((evenly + shift[:, None]) % 1.0, size // _POINTS, axis=1)
     with jax.enable_x64(True):
-        return jax.vmap(lambda key: jax.random.uniform(key, (rounds, dimensions), np.float64))(keys)
+        return np.concatenate([np.asarray(_quantiles(block)) for block in places], axis=1)
 
 
 @jax.jit
-def _as_normals(evenly: Float[Array, "S D"], shift: Float[Array, "B D"]) -> Float[Array, "B S D"]:
-    places = (evenly + shift[:, None]) % 1.0
+def _quantiles(places: Float[Array, "B K D"]) -> Float[Array, "B K D"]:
     return jax.scipy.special.ndtri(jnp.clip(places, 1e-12, 1 - 1e-12))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from numpyro.infer.hmc import hmc
 
 from lmpower.counts import Rows
@@ -42,21 +42,24 @@ def run_chains(
     lanes: Lanes,
     start: Float[np.ndarray, "B C D"],
     covariance: Float[np.ndarray, "B D D"],
-    keys: jax.Array,
+    seeds: Int[np.ndarray, "B W"],
     *,
     warmup: int,
     draws: int,
     finest: bool = False,
 ) -> Chains:
-    """Chains from ``start``, whose mass matrices begin at the inverse of ``covariance``."""
+    """Chains from ``start``, whose mass matrices begin at the inverse of ``covariance``.
+
+    ``seeds`` are words for each data set's own random numbers.
+    """
     size, chains, dimensions = start.shape
     every = lanes.only(np.repeat(np.arange(size), chains)).ranging()
-    each_key = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, 2), chains))(keys)
+    words = [np.random.SeedSequence([*each, 2]).generate_state(2 * chains) for each in seeds.tolist()]
     found = every.chunked(
         _chains,
         start.reshape(-1, dimensions),
         np.repeat(covariance, chains, axis=0),
-        np.asarray(jax.random.key_data(each_key)).reshape(size * chains, -1),
+        np.reshape(words, (size * chains, 2)),
         refinement=FINEST if finest else FINE,
         warmup=warmup,
         draws=draws,
@@ -107,7 +110,7 @@ def _chain(
         dense_mass=True,
         target_accept_prob=_ACCEPTANCE,
         max_tree_depth=_DEEPEST,
-        rng_key=jax.random.wrap_key_data(key_data),
+        rng_key=jax.random.wrap_key_data(key_data, impl="threefry2x32"),
     )
     state = jax.lax.fori_loop(0, warmup, lambda _, state: sample(state), state)
 

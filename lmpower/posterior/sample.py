@@ -107,21 +107,21 @@ def _sample(
 ) -> Posterior:
     size, dimensions = len(rows.weight), len(family.prior.names)
     lanes = Lanes.over(rows, family, np.stack([np.zeros(dimensions), np.ones(dimensions)]))
-    with jax.enable_x64(True):
-        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, np.arange(size, dtype=np.uint32))
-    weighted = weigh(lanes, keys)
+    words = np.asarray(jax.random.key_data(key)).ravel()
+    seeds = np.column_stack([np.tile(words, (size, 1)), np.arange(size, dtype=np.uint32)])
+    weighted = weigh(lanes, seeds)
     if method == "nuts":
-        found = _from_chains(lanes, family.law, weighted, keys, draws)
+        found = _from_chains(lanes, family.law, weighted, seeds, draws)
     else:
-        found = _from_points(weighted, keys, draws)
+        found = _from_points(weighted, seeds, draws)
         poor = _poor(found)
         if poor.size:
-            harder = weigh(lanes.only(poor), keys[poor], effort=_HARDER)
-            _overwrite(found, poor, _from_points(harder, keys[poor], draws))
+            harder = weigh(lanes.only(poor), seeds[poor], effort=_HARDER)
+            _overwrite(found, poor, _from_points(harder, seeds[poor], draws))
             still = _poor(found)
             if still.size and fall_back:
                 begin = _taken(harder, np.flatnonzero(np.isin(poor, still)))
-                chains = _from_chains(lanes.only(still), family.law, begin, keys[still], draws)
+                chains = _from_chains(lanes.only(still), family.law, begin, seeds[still], draws)
                 _overwrite(found, still, chains)
     share = found.divergences / draws
     return Posterior(
@@ -140,8 +140,8 @@ def _sample(
     )
 
 
-def _from_points(weighted: Weighted, keys: jax.Array, draws: int) -> _Draws:
-    chosen = resampled(weighted, draws, keys)
+def _from_points(weighted: Weighted, seeds: np.ndarray, draws: int) -> _Draws:
+    chosen = resampled(weighted, draws, seeds)
     size = len(chosen)
     return _Draws(
         u=np.take_along_axis(weighted.u, chosen[..., None], axis=1),
@@ -155,14 +155,16 @@ def _from_points(weighted: Weighted, keys: jax.Array, draws: int) -> _Draws:
     )
 
 
-def _from_chains(lanes: Lanes, law: Difficulty, weighted: Weighted, keys: jax.Array, draws: int) -> _Draws:
+def _from_chains(
+    lanes: Lanes, law: Difficulty, weighted: Weighted, seeds: np.ndarray, draws: int
+) -> _Draws:
     size = len(weighted.mean)
     start = drawn(weighted.u, weighted.log_weight, _CHAINS)
     run = functools.partial(run_chains, warmup=_WARMUP, draws=draws // _CHAINS)
-    chains = run(lanes, start, weighted.covariance, keys)
+    chains = run(lanes, start, weighted.covariance, seeds)
     uneven = np.flatnonzero(_uneven(lanes, chains))
     if uneven.size:
-        part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], keys[uneven]
+        part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], seeds[uneven]
         _overwrite(chains, uneven, run(*part, finest=True))
     r_hat, ess = chain_diagnostics(_looked_at(law, lanes, chains))
     return _Draws(
