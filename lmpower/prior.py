@@ -85,8 +85,10 @@ class Share(Marginal):
         return jnp.exp(self.log_parameter(u))
 
     def log_parameter(self, u: Array) -> Float[Array, ...]:
-        # 1 - x^rise = P(U > u)^(1/fall)
-        return log1mexp(log_ndtr(-u) / self.fall) / self.rise
+        # 1 - x^rise = P(U > u)^(1/fall); log_ndtr keeps its digits below 0 only
+        low = u < 0
+        above = jnp.where(low, log1mexp(log_ndtr(jnp.where(low, u, -1.0))), log_ndtr(-u))
+        return log1mexp(above / self.fall) / self.rise
 
     def normal(self, parameter: Array) -> Float[Array, ...]:
         log_x = jnp.log(parameter) * self.rise
@@ -190,13 +192,14 @@ class Prior:
         """Another law for some parameters, by the names of their search coordinates.
 
         Raises:
-            ValueError: for a name that the family does not have.
+            ValueError: for a name that the family does not have, or a law that its parameter cannot have.
         """
         for name, marginal in marginals.items():
             if name not in self.names:
                 raise ValueError(f"the family has no {name!r}: it has {', '.join(self.names)}")
             if not isinstance(marginal, Marginal):
                 raise ValueError(f"the prior of {name} must be a Marginal, not {marginal!r}")
+            _check(name, marginal)
         kept = dict(zip(self.names, self.marginals, strict=True)) | marginals
         return Prior(tuple(kept.values()), self.names)
 
@@ -212,14 +215,29 @@ def _kind(name: str) -> str:
     return _kind(head) if head and number.isdigit() else name
 
 
+def _check(name: str, marginal: Marginal) -> None:
+    """Refuse a law that its coordinate cannot have, or that is no law."""
+    if _kind(name) not in _AS_THEY_ARE and isinstance(marginal, Normal | SinhNormal):
+        raise ValueError(
+            f"the prior of {name} must be of a positive parameter (LogNormal, Share), not {marginal!r}"
+        )
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        places = np.asarray(Prior((marginal,), (name,)).search([jnp.array([-3.0, 0.0, 3.0])])[0])
+    if not np.all(np.isfinite(places)) or not np.all(np.diff(places) > 0):
+        raise ValueError(f"the prior of {name} must rise with u and be finite; got {marginal!r}")
+
+
 def default_prior(family: str | Difficulty) -> Prior:
     """The prior that `sample_posterior` takes unless given another.
 
     Raises:
-        ValueError: for an unknown family.
+        ValueError: for an unknown family, or one with a parameter that has no default.
     """
     template = family_named(family) if isinstance(family, str) else family
     names = template.box.names
+    for name in names:
+        if _kind(name) not in _DEFAULTS:
+            raise ValueError(f"there is no default prior for {name!r}: give a Prior of {', '.join(names)}")
     return Prior(tuple(_DEFAULTS[_kind(name)] for name in names), names)
 
 

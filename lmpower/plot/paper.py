@@ -118,15 +118,16 @@ def of_group(given: Any, name: str) -> Any:
     return by_group(given).get(name)
 
 
-def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Powers of ten, or 1, 2, 5 within them where there are few."""
+def log_ticks(axis: Axis, low: float, high: float, *, crowded: bool = False) -> None:
+    """Powers of ten, or 1, 2, 5 within them where there are few; fewer on a ``crowded`` axis."""
     decades = math.log10(high / low)
-    if decades < 2.2:
-        subs: Sequence[float] = (1, 2, 5) if decades > 0.8 else range(1, 10)
+    powers = math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
+    if powers < 2 if crowded else decades < 2.2:
+        subs: Sequence[float] = (1, 3) if crowded else (1, 2, 5) if decades > 0.8 else range(1, 10)
         axis.set_major_locator(LogLocator(subs=subs))
         axis.set_minor_locator(LogLocator(subs=range(1, 10)))
     else:
-        axis.set_major_locator(LogLocator(numticks=8))
+        axis.set_major_locator(LogLocator(numticks=4 if crowded else 8))
         axis.set_minor_locator(NullLocator() if decades > 8 else LogLocator(subs=range(1, 10)))
     axis.set_major_formatter(FuncFormatter(_short))
     axis.set_minor_formatter(NullFormatter())

@@ -44,6 +44,8 @@ _FEW_ATTEMPTS = 2000
 # A law narrower than the grid's spacing has false peaks: so many points are looked at once more on a finer
 # grid, and may differ by so many nats.
 _LOOKED_AT, GRID_TOLERANCE = 8, 0.05
+# A point so many nats below another does not matter.
+_DEEP = 10.0
 # Data sets looked at side by side, which bounds the memory; and whose densities are taken at a time.
 _AT_A_TIME, _BLOCK = 512, 32
 
@@ -95,13 +97,23 @@ def weigh(lanes: Lanes, seeds: Int[np.ndarray, "B W"], effort: int = 1) -> Weigh
 
 
 def _uneven(lanes: Lanes, weighted: Weighted, refinement: float) -> np.ndarray:
-    """Whether typical points are not as high as on a finer grid, [B]."""
-    u = drawn(weighted.u, weighted.log_weight, _LOOKED_AT)
-    claimed = np.take_along_axis(weighted.log_likelihood, _places(weighted.log_weight, _LOOKED_AT), axis=1)
+    """Whether typical points, and some from around the maximum, are not as high on a finer grid, [B].
+
+    The maximum was found in float64: by those around it a place is known that float32 does not see at all.
+    """
+    first = weighted.u.shape[1] // (1 + sum(_ROUNDS))
+    around = np.tile(np.arange(first, first + _LOOKED_AT // 2), (len(weighted.u), 1))
+    places = np.concatenate([_places(weighted.log_weight, _LOOKED_AT), around], axis=1)
+    u = np.take_along_axis(weighted.u, places[..., None], axis=1)
+    penalty = 0.5 * np.sum(u**2, axis=-1)
+    claimed = np.take_along_axis(weighted.log_likelihood, places, axis=1) - penalty
     finer = CHECK * max(refinement, FINE)
-    height = [lanes.height_at(u[:, j], finer) for j in range(_LOOKED_AT)]
-    off = np.stack(height, axis=-1) + 0.5 * np.sum(u**2, axis=-1) - claimed
-    return np.asarray(np.max(np.abs(off), axis=-1) > GRID_TOLERANCE)
+    found = np.stack([lanes.height_at(u[:, j], finer) for j in range(places.shape[1])], axis=-1)
+    higher = np.fmax(found, claimed)
+    matters = higher > np.max(higher, axis=-1, keepdims=True) - _DEEP
+    # (nan counts as off)
+    same = np.abs(found - claimed) <= GRID_TOLERANCE
+    return np.asarray(np.any(matters & ~same, axis=-1))
 
 
 def _weigh(lanes: Lanes, seeds: np.ndarray, effort: int, refinement: float) -> Weighted:
@@ -277,6 +289,8 @@ def _moments(u: np.ndarray, log_weight: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _inverse(curvature: np.ndarray) -> np.ndarray:
     """Covariances from curvatures, whose least is that of the widest covariance looked at."""
-    values, axes = np.linalg.eigh(curvature)
+    # (a curvature that has overflowed says nothing)
+    known = np.all(np.isfinite(curvature), axis=(1, 2), keepdims=True)
+    values, axes = np.linalg.eigh(np.where(known, curvature, 0.0))
     values = np.maximum(values, 1 / _WIDEST)
     return (axes / values[:, None, :]) @ axes.swapaxes(1, 2)

@@ -17,36 +17,63 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.lanes import FINEST, Lanes
+from lmpower.lanes import CHECK, FINEST, Lanes
 from lmpower.likelihood import Blocks, log_moments_on_points
 from lmpower.posterior.draws import Posterior
-from lmpower.posterior.importance import GRID_TOLERANCE
 from lmpower.surface import FINE, Load, Tile, block_by_block
+
+# Draws for which two grids differ by more in any row, as laws narrower than their spacing do, are taken on the
+# next. The last one does for any law that the default priors reach.
+_GRIDS, _GRID_TOLERANCE = (FINE, FINEST, 4 * FINEST), 1e-6
 
 
 def log_predictive(posterior: Posterior) -> Float[np.ndarray, "*B S R"]:
     """Log-probability of one problem of each row under each draw, log C(n, s) + log_moment(s, f).
 
-    0 for rows that are padding. Times the rows' weights the others add up to ``posterior.log_likelihood``;
-    draws whose sum is off on the usual grid, as those of a law narrower than its spacing, are taken on a
-    finer one.
+    In nats; 0 for rows that are padding. Times the rows' weights the others add up to
+    ``posterior.log_likelihood``, which is rounded where this is not.
     """
     shape, rows = posterior.log_likelihood.shape, posterior.rows
-    width = rows.weight.shape[-1]
-    # every draw is a lane; of one data set they all look at the same rows in memory
-    every = Rows(
-        *(
-            np.broadcast_to(leaf[..., None, :], (*shape, width)).reshape(-1, width)
-            for leaf in (rows.successes, rows.failures, rows.weight)
-        )
-    )
     law = jax.tree.map(lambda leaf: np.reshape(leaf, (-1, *leaf.shape[len(shape) :])), posterior.difficulty)
-    template = jax.tree.map(lambda leaf: leaf[0], law)
-    lanes = Lanes.over(every, template, np.zeros((2, len(template.box.names))))
-    found = _taken(lanes, law, rows, FINE)
-    total = np.sum(rows.weight[..., None, :] * found.reshape(*shape, width), axis=-1)
-    uneven = np.flatnonzero(np.abs(total - posterior.log_likelihood) > GRID_TOLERANCE)
-    if uneven.size:
-        part = jax.tree.map(lambda leaf: leaf[uneven], law)
-        found[uneven] = lanes.only(uneven).chunked(_log_moments, part, refinement=FINEST)[:, :width]
-    return found.reshape(*shape, width)
+    lanes = _lanes_of_draws(rows, law, shape)
+    width = rows.weight.shape[-1]
+    found = np.zeros((len(lanes.lower), width))
+    waiting = np.arange(len(found))
+    for refinement in _GRIDS:
+        part, mine = lanes.only(waiting), jax.tree.map(lambda leaf, at=waiting: leaf[at], law)
+        here, there = (
+            part.chunked(_log_moments, mine, refinement=r)[:, :width]
+            for r in (refinement, CHECK * refinement)
+        )
+        found[waiting] = there
+        off = np.where(part.rows.weight > 0, np.abs(here - there), 0.0)
+        waiting = waiting[np.max(off, axis=-1) > _GRID_TOLERANCE]
+        if not waiting.size:
+            break
+    each = found.reshape(*shape, width) + rows.log_choose[..., None, :]
+    return np.asarray(np.where(rows.weight[..., None, :] > 0, each, 0.0))
+
+
+def _lanes_of_draws(rows: Rows, law: Difficulty, shape: tuple[int, ...]) -> Lanes:
+    """One lane a draw. All those of a data set look at the same rows, which are not copied."""
+    width = rows.weight.shape[-1]
+
+    def for_every_draw(leaf: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(leaf[..., None, :], (*shape, width)).reshape(-1, width)
+
+    template = cast(Difficulty, jax.tree.map(lambda leaf: leaf[0], law))
+    no_prior = np.zeros((2, len(template.box.names)))
+    return Lanes.over(jax.tree.map(for_every_draw, rows), template, no_prior)
+
+
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
+def _log_moments(
+    load: Load, rows: Rows, law: Difficulty, *, tile: Tile, rough: bool
+) -> Float[Array, "B R"]:
+    def some(load: Load, blocks: Blocks, rows: Rows, law: Difficulty) -> Array:
+        def lane(rows: Rows, law: Difficulty) -> Array:
+            return log_moments_on_points(law, rows, load.grid, blocks)
+
+        return jax.vmap(lane)(rows, law)
+
+    return block_by_block(some, load, (rows, law), jnp.zeros_like(rows.weight), tile, rough)

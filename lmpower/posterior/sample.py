@@ -215,7 +215,7 @@ def _in_order(law: Difficulty) -> Difficulty:
 
 
 def _poor(found: _Draws) -> np.ndarray:
-    return np.flatnonzero((found.pareto_k > MOST_K) | (found.ess < LEAST_ESS))
+    return np.flatnonzero((found.pareto_k > MOST_K) | ~(found.ess >= LEAST_ESS))
 
 
 def _taken(tree: Any, index: np.ndarray) -> Any:
