@@ -6,10 +6,11 @@ pass@k at budgets not yet spent:
 * ``Counts``, ``read_counts``: the data, checked at the door;
 * ``pass_at_k``, ``fit_line``: what the counts say by themselves, and the straight line to beat;
 * ``fit_difficulty``, ``profile_interval``, ``bootstrap_fit``: the difficulty behind them, and how sure;
+* ``sample_posterior``, ``sample_together``, ``default_prior``: every difficulty that they leave plausible;
 * ``forecast_pass_at_k``, ``window_slope``: budgets not yet spent, and how the curve falls;
 * ``run_backtest``: how wrong forecasts would have been, had attempts stopped earlier;
-* ``lmpower.difficulty``, ``lmpower.estimators``, ``lmpower.backtest``, ``lmpower.plot``,
-  ``lmpower.datasets``, ``lmpower.distributions``.
+* ``lmpower.difficulty``, ``lmpower.compare``, ``lmpower.contrast``, ``lmpower.estimators``,
+  ``lmpower.backtest``, ``lmpower.plot``, ``lmpower.datasets``, ``lmpower.distributions``.
 
 Names are loaded when first used; importing the package changes nothing and is quick.
 """
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lmpower.forecast import Forecast, forecast_pass_at_k
     from lmpower.io import read_counts
     from lmpower.passk import PassAtK, pass_at_k
+    from lmpower.posterior import Posterior, Together, Trust, sample_posterior, sample_together
+    from lmpower.prior import default_prior
     from lmpower.profile import profile_interval
     from lmpower.scaling import local_slope, window_slope
     from lmpower.uncertainty import influence, sandwich, standard_error
@@ -41,8 +44,12 @@ _HOMES = {
     "Forecast": "forecast",
     "Line": "baseline",
     "PassAtK": "passk",
+    "Posterior": "posterior",
     "Status": "fit",
+    "Together": "posterior",
+    "Trust": "posterior",
     "bootstrap_fit": "bootstrap",
+    "default_prior": "prior",
     "fit_difficulty": "fit",
     "fit_line": "baseline",
     "forecast_pass_at_k": "forecast",
@@ -52,12 +59,23 @@ _HOMES = {
     "profile_interval": "profile",
     "read_counts": "io",
     "run_backtest": "backtest",
+    "sample_posterior": "posterior",
+    "sample_together": "posterior",
     "sandwich": "uncertainty",
     "standard_error": "uncertainty",
     "window_slope": "scaling",
 }
 
-_ROOMS = ("backtest", "datasets", "difficulty", "distributions", "estimators", "plot")
+_ROOMS = (
+    "backtest",
+    "compare",
+    "contrast",
+    "datasets",
+    "difficulty",
+    "distributions",
+    "estimators",
+    "plot",
+)
 
 __all__ = [
     "Counts",
@@ -66,8 +84,12 @@ __all__ = [
     "Forecast",
     "Line",
     "PassAtK",
+    "Posterior",
     "Status",
+    "Together",
+    "Trust",
     "bootstrap_fit",
+    "default_prior",
     "fit_difficulty",
     "fit_line",
     "forecast_pass_at_k",
@@ -77,6 +99,8 @@ __all__ = [
     "profile_interval",
     "read_counts",
     "run_backtest",
+    "sample_posterior",
+    "sample_together",
     "sandwich",
     "standard_error",
     "window_slope",

@@ -135,7 +135,7 @@ class Comparison:
         """A table, the best family first, then the conclusion and what else must be known."""
         width = max(len("family"), *map(len, self.families))
         heads = ("elpd_loo", "error", "behind", "error", "p_loo", "max k", "evidence", "weight")
-        lines = [f"{'family':{width}}" + "".join(f"{head:>10}" for head in heads)]
+        lines = [f"{'family':{width}}" + "".join(f"{head:>11}" for head in heads)]
         order = self._order()
         for j in order + [j for j in range(len(self.families)) if j not in order]:
             columns = (
@@ -143,7 +143,7 @@ class Comparison:
                 (self.difference_error, 2), (self.p_loo, 2), (self.pareto_k, 2), (self.log_evidence, 2),
                 (self.weights, 3),
             )  # fmt: skip
-            cells = "".join(f"{_cell(column[j], digits):>10}" for column, digits in columns)
+            cells = "".join(f"{_cell(column[j], digits):>11}" for column, digits in columns)
             lines.append(f"{self.families[j]:{width}}{cells}")
         return "\n".join([*lines, f"{self.conclusion}.", *(f"{note}." for note in self.notes)])
 

@@ -85,8 +85,10 @@ class Posterior:
         divergences: draws with a divergent trajectory before them, [*B]; 0 from weighted points.
         pareto_k: of the importance weights, [*B]; nan from chains.
         trust: codes of ``Trust``, [*B].
-        prior: the prior.
         chains: how many the draws are from, one after the other; 1 for weighted points.
+        prior: the prior.
+        joint: a mark: of two posteriors that bear the same, draws belong together one by one; "" for one
+            that was drawn by itself.
     """
 
     difficulty: Difficulty
@@ -101,6 +103,7 @@ class Posterior:
     trust: Int[np.ndarray, "*B"]
     chains: Int[np.ndarray, "*B"]
     prior: Prior = dataclasses.field(metadata={"static": True})
+    joint: str = dataclasses.field(default="", metadata={"static": True})
 
     @property
     def ok(self) -> Bool[np.ndarray, "*B"]:
@@ -139,15 +142,7 @@ class Posterior:
         Raises:
             ValueError: for a level outside of (0, 1).
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie in (0, 1), not {level!r}")
-        axis = self.log_likelihood.ndim - 1
-        lower, median, upper = np.quantile(
-            draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=axis, method="median_unbiased"
-        )
-        ok = self.ok.reshape(self.ok.shape + (1,) * (median.ndim - axis))
-        parts = (np.mean(draws, axis=axis), median, lower, upper)
-        return Estimate(*(np.where(ok, part, np.nan) for part in parts))
+        return estimate_of(draws, self.ok, level)
 
     def parameters(self) -> dict[str, Float[np.ndarray, "*B S"]]:
         """Draws of the parameters by name; those of several parts are numbered."""
@@ -248,6 +243,24 @@ class Posterior:
 
 def _tail_exponent(law: Difficulty) -> Array:
     return law.tail().exponent
+
+
+def estimate_of(
+    draws: Float[np.ndarray, "*B S ..."], ok: Bool[np.ndarray, "*B"] | bool, level: float
+) -> Estimate:
+    """Mean, median and interval over the draws of any quantity; nan where they are not ``ok``.
+
+    Raises:
+        ValueError: for a level outside of (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), not {level!r}")
+    axis = np.ndim(ok)
+    ends = [0.5 - level / 2, 0.5, 0.5 + level / 2]
+    lower, median, upper = np.quantile(draws, ends, axis=axis, method="median_unbiased")
+    known = np.reshape(ok, np.shape(ok) + (1,) * (median.ndim - axis))
+    parts = (np.mean(draws, axis=axis), median, lower, upper)
+    return Estimate(*(np.where(known, part, np.nan) for part in parts))
 
 
 def chain_diagnostics(

@@ -102,46 +102,76 @@ def _chain(
     covariance: Array,
     key_data: Array,
 ) -> Chains:
-    init, sample = hmc(potential_of(load, blocks, rows), algo="NUTS")
+    def kept(state: Any) -> tuple[Array, Array]:
+        return state.z, state.potential_energy
+
+    mass = {"inverse_mass_matrix": covariance, "dense_mass": True}
+    potential = potential_of(load, blocks, rows)
+    (u, energy), diverging = one_chain(potential, start, key_data, kept, warmup, draws, _THINNING, **mass)
+    log_likelihood = 0.5 * jnp.sum(u**2, axis=-1) - energy
+    return Chains(u, log_likelihood, jnp.sum(diverging).astype(np.int32))
+
+
+def one_chain(
+    potential: Callable[[Any], Array],
+    start: Any,
+    key_data: Array,
+    kept: Callable[[Any], Any],
+    warmup: int,
+    draws: int,
+    thinning: int,
+    **mass: Any,
+) -> tuple[Any, Array]:
+    """``kept(state)`` of every ``thinning``-th state after the warm-up, and which diverged before, [draws].
+
+    Those between are too much alike. ``mass`` is how NumPyro's kernel is to find its mass matrix.
+    """
+    init, sample = hmc(potential, algo="NUTS")
     state = init(
         start,
         warmup,
-        inverse_mass_matrix=covariance,
-        dense_mass=True,
         target_accept_prob=_ACCEPTANCE,
         max_tree_depth=_DEEPEST,
         rng_key=jax.random.wrap_key_data(key_data, impl="threefry2x32"),
+        **mass,
     )
     state = jax.lax.fori_loop(0, warmup, lambda _, state: sample(state), state)
 
-    def draw(state: Any, _: None) -> tuple[Any, tuple[Array, Array, Array]]:
-        # every _THINNING-th is kept: those between are too much alike
-        state, diverging = jax.lax.fori_loop(0, _THINNING, step, (state, np.bool_(False)))
-        return state, (state.z, state.potential_energy, diverging)
+    def draw(state: Any, _: None) -> tuple[Any, tuple[Any, Array]]:
+        state, diverging = jax.lax.fori_loop(0, thinning, step, (state, np.bool_(False)))
+        return state, (kept(state), diverging)
 
     def step(_: int, so_far: tuple[Any, Array]) -> tuple[Any, Array]:
         state = sample(so_far[0])
         return state, so_far[1] | state.diverging
 
-    _, (u, energy, diverging) = jax.lax.scan(draw, state, None, length=draws)
-    log_likelihood = 0.5 * jnp.sum(u**2, axis=-1) - energy
-    return Chains(u, log_likelihood, jnp.sum(diverging).astype(np.int32))
+    _, found = jax.lax.scan(draw, state, None, length=draws)
+    return found
 
 
 def potential_of(load: Load, blocks: Blocks, rows: Rows) -> Callable[[Array], Array]:
-    """|u|^2/2 - log L(u), whose gradient comes with the value (loops over blocks have no reverse mode)."""
+    """|u|^2/2 - log L(u)."""
 
     def ground(u: Array) -> tuple[Array, Array]:
         value, gradient = slope(load.template, u, rows, load.grid, blocks)
         return 0.5 * jnp.sum(u**2) - value, u - gradient
 
+    return with_gradient(ground)
+
+
+def with_gradient(ground: Callable[[Array], tuple[Array, Array]]) -> Callable[[Array], Array]:
+    """u [*G, D] -> values [*G], of a ground that gives them together with their gradients [*G, D].
+
+    (Loops over blocks have no reverse mode.)
+    """
+
     @jax.custom_jvp
-    def potential(u: Array) -> Array:
+    def value(u: Array) -> Array:
         return ground(u)[0]
 
-    @potential.defjvp
+    @value.defjvp
     def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        value, gradient = ground(*primals)
-        return value, gradient @ tangents[0]
+        found, gradient = ground(*primals)
+        return found, jnp.sum(gradient * tangents[0], axis=-1)
 
-    return potential
+    return value

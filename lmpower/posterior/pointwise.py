@@ -22,7 +22,7 @@ from lmpower.likelihood import Blocks, log_moments_on_points
 from lmpower.posterior.draws import Posterior
 from lmpower.surface import FINE, Load, Tile, block_by_block
 
-# Draws for which two grids differ by more in any row, as laws narrower than their spacing do, are taken on the
+# Draws for which two grids differ by more in any row, being narrower than their spacing, are taken on the
 # next. The last one does for any law that the default priors reach.
 _GRIDS, _GRID_TOLERANCE = (FINE, FINEST, 4 * FINEST), 1e-6
 

@@ -162,7 +162,7 @@ def _from_chains(
     start = drawn(weighted.u, weighted.log_weight, _CHAINS)
     run = functools.partial(run_chains, warmup=_WARMUP, draws=draws // _CHAINS)
     chains = run(lanes, start, weighted.covariance, seeds)
-    uneven = np.flatnonzero(_uneven(lanes, chains))
+    uneven = np.flatnonzero(off_the_grid(lanes, chains))
     if uneven.size:
         part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], seeds[uneven]
         _overwrite(chains, uneven, run(*part, finest=True))
@@ -179,7 +179,7 @@ def _from_chains(
     )
 
 
-def _uneven(lanes: Lanes, chains: Chains) -> np.ndarray:
+def off_the_grid(lanes: Lanes, chains: Chains) -> np.ndarray:
     """Whether the last draws are not as high as on a finer grid, [B]."""
     u = chains.u[:, :, -1]
     height = lanes.chunked(heights, u, refinement=CHECK * FINE) + 0.5 * np.sum(u**2, axis=-1)
@@ -190,7 +190,7 @@ def _uneven(lanes: Lanes, chains: Chains) -> np.ndarray:
 def _looked_at(law: Difficulty, lanes: Lanes, chains: Chains) -> np.ndarray:
     """What must have mixed: every coordinate, or where labels may switch what does not depend on them."""
     log_likelihood = chains.log_likelihood[..., None]
-    if not _labels_may_switch(law):
+    if not labels_may_switch(law):
         return np.concatenate([chains.u, log_likelihood], axis=-1)
     shape = chains.u.shape[:-1]
     laws = laws_at(cast(Whitened, lanes.template), chains.u.reshape(-1, chains.u.shape[-1]))
@@ -198,9 +198,10 @@ def _looked_at(law: Difficulty, lanes: Lanes, chains: Chains) -> np.ndarray:
     return np.concatenate([curves, log_likelihood], axis=-1)
 
 
-def _labels_may_switch(law: Difficulty) -> bool:
+def labels_may_switch(law: Difficulty) -> bool:
+    """Whether two sets of parameters are one law, its parts in another order."""
     if isinstance(law, ZeroInflated):
-        return _labels_may_switch(law.base)
+        return labels_may_switch(law.base)
     return isinstance(law, Discrete | Mixture)
 
 

@@ -1,0 +1,160 @@
+"""What groups of counts say together: a posterior of each, and of what ties them to each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lmpower.posterior.draws import Estimate, Posterior, Trust, estimate_of
+from lmpower.prior import LogNormal
+from lmpower.pytree import pytree
+
+
+@pytree
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """S joint draws of the difficulties of G groups, and of what ties them together.
+
+    ``together[name]`` is the group's own ``Posterior``, for forecasts and whatever else takes one.
+
+    Attributes:
+        posteriors: of all groups, a batch [G]; the i-th draws of all belong together.
+        shared: r_d, how much of each coordinate the groups share, from 0 to 1, [S, D].
+        middle: m_d, the coordinates of the middle of all groups at the mean covariate, [S, D]; a group of
+            which nothing is known lies at sqrt(r_d) m_d, give or take sqrt(1 - r_d).
+        trend: change of the log of the parameter ``trend_of`` (of the parameter itself where its prior is
+            normal) for each unit of the covariate as given, [S]; None without one.
+        covariate: of each group, as given, [G]; None without one.
+        r_hat, ess, divergences: of what ties the groups together; numbers.
+        trust: the code of ``Trust`` that holds for it and all groups; a number.
+        names: of the groups.
+        trend_of: the parameter that has the trend; None without one.
+    """
+
+    posteriors: Posterior
+    shared: Float[np.ndarray, "S D"]
+    middle: Float[np.ndarray, "S D"]
+    trend: Float[np.ndarray, " S"] | None
+    covariate: Float[np.ndarray, " G"] | None
+    r_hat: Float[np.ndarray, ""]
+    ess: Float[np.ndarray, ""]
+    divergences: Int[np.ndarray, ""]
+    trust: Int[np.ndarray, ""]
+    names: tuple[str, ...] = dataclasses.field(metadata={"static": True})
+    trend_of: str | None = dataclasses.field(default=None, metadata={"static": True})
+
+    def __getitem__(self, name: str) -> Posterior:
+        if name not in self.names:
+            raise ValueError(f"there is no group {name!r}: there are {listed(self.names)}")
+        return self.posteriors[self.names.index(name)]
+
+    @property
+    def ok(self) -> bool:
+        """Whether intervals can be believed, of all groups."""
+        return int(self.trust) <= Trust.ALL_SUCCESS
+
+    @property
+    def sentence(self) -> str:
+        """The trust in words."""
+        return Trust(int(self.trust)).sentence
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the D coordinates."""
+        return self.posteriors.prior.names
+
+    def estimate(self, draws: Float[np.ndarray, "S ..."], level: float = 0.9) -> Estimate:
+        """Mean, median and interval of what ties the groups together; nan where not to be believed.
+
+        Raises:
+            ValueError: for a level outside of (0, 1).
+        """
+        return estimate_of(draws, self.ok, level)
+
+    @property
+    def chance_rising(self) -> float:
+        """P(trend > 0); nan without a covariate, or where not to be believed."""
+        if self.trend is None or not self.ok:
+            return math.nan
+        return float(np.mean(self.trend > 0))
+
+    def summary(self, level: float = 0.9) -> str:
+        """Tables of tail exponents and of what is shared, the trend, and whether to believe it."""
+        width = max(16, *(len(name) + 2 for name in self.names))
+        head = f"{'mean':>10}{'median':>10}   {level:.0%} interval"
+
+        def line(name: str, at: Estimate) -> str:
+            if np.isnan(at.mean):
+                return f"{name:{width}}{'-':>10}{'-':>10}   -"
+            return (
+                f"{name:{width}}{float(at.mean):10.4g}{float(at.median):10.4g}   "
+                f"{float(at.lower):.4g} to {float(at.upper):.4g}"
+            )
+
+        lines = [f"{'tail exponent':{width}}{head}"]
+        exponent = self.posteriors.tail_exponent
+        lines += [
+            line(name, self[name].estimate(draws, level))
+            for name, draws in zip(self.names, exponent, strict=True)
+        ]
+        lines += ["", f"{'shared in part':{width}}{head}"]
+        lines += [
+            line(name, self.estimate(draws, level))
+            for name, draws in zip(self.parameters, self.shared.T, strict=True)
+        ]
+        if self.trend is not None:
+            lines += [
+                "",
+                f"{'trend':{width}}{head}",
+                line(self._trend_name, self.estimate(self.trend, level)),
+            ]
+            lines += [f"P(trend > 0) = {self.chance_rising:.3f}"] if self.ok else []
+        return "\n".join([*lines, "", f"{self.diagnostics()}; {self.sentence}"])
+
+    @property
+    def _trend_name(self) -> str:
+        marginal = self.posteriors.prior.marginals[self.parameters.index(str(self.trend_of))]
+        return f"log {self.trend_of}" if isinstance(marginal, LogNormal) else str(self.trend_of)
+
+    def diagnostics(self) -> str:
+        """How it came about, in one line; the worst of all groups and of what ties them together."""
+        ess = min(float(self.ess), float(np.min(self.posteriors.ess)))
+        r_hat = max(float(self.r_hat), float(np.max(self.posteriors.r_hat)))
+        return (
+            f"NUTS, {int(self.posteriors.chains[0])} chains: {len(self.shared):,} draws, {ess:,.0f} effective, "
+            f"R-hat {r_hat:.3f}, {int(self.divergences)} divergent"
+        )
+
+    def to_dict(self, level: float = 0.9) -> dict[str, Any]:
+        """Plain numbers, for JSON."""
+
+        def plain(draws: np.ndarray) -> dict[str, float | None]:
+            at = self.estimate(draws, level)._asdict()
+            return {name: None if math.isnan(value) else float(value) for name, value in at.items()}
+
+        trend: dict[str, Any] | None = None
+        if self.trend is not None:
+            rising = None if math.isnan(self.chance_rising) else self.chance_rising
+            trend = {"of": self._trend_name, **plain(self.trend), "chance_rising": rising}
+        return {
+            "groups": {name: self[name].to_dict(level) for name in self.names},
+            "shared": {
+                name: plain(each) for name, each in zip(self.parameters, self.shared.T, strict=True)
+            },
+            "trend": trend,
+            "level": level,
+            "r_hat": float(self.r_hat),
+            "ess": float(self.ess),
+            "divergences": int(self.divergences),
+            "status": self.sentence,
+        }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, one after the other."""
+    return ", ".join(repr(name) for name in names)
