@@ -113,8 +113,10 @@ def curve_of(
     theta: Float[np.ndarray, "B D"],
     ks: Float[np.ndarray, " K"],
     rows: Rows | None = None,
+    *,
+    sloped: bool = True,
 ) -> Curve:
-    """``curve`` of the laws with these search coordinates."""
+    """``curve`` of the laws with these search coordinates; unless ``sloped`` its slope has no columns."""
     new = rows is None
     rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0))) if rows is None else widened(rows)
     reach = Reach.holding(rows.successes.max(), rows.failures.max() + np.max(ks))
@@ -124,14 +126,15 @@ def curve_of(
         for at in range(0, len(theta), _AT_A_TIME):
             index = np.resize(np.arange(at, min(at + _AT_A_TIME, len(theta))), _AT_A_TIME)
             part = jax.tree.map(lambda leaf, i=index: leaf[i], rows)
-            parts.append(jax.tree.map(np.asarray, _curve(template, theta[index], ks, part, grid)))
+            found = _curve(template, theta[index], ks, part, grid, sloped=sloped)
+            parts.append(jax.tree.map(np.asarray, found))
     whole = Curve(*(np.concatenate(part)[: len(theta)] for part in zip(*parts, strict=True)))
     return whole._replace(spread=np.zeros_like(whole.spread)) if new else whole
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="sloped")
 def _curve(
-    template: Difficulty, theta: Array, ks: Float[Array, " K"], rows: Rows, grid: Grid
+    template: Difficulty, theta: Array, ks: Float[Array, " K"], rows: Rows, grid: Grid, *, sloped: bool
 ) -> tuple[Array, Array, Array]:
     def one(theta: Array, rows: Rows) -> tuple[Array, Array, Array]:
         def log_loss(theta: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -148,6 +151,9 @@ def _curve(
             spread = jnp.maximum(square, 0.0) / jnp.sum(rows.weight) / (pass_at * loss) ** 2
             return jnp.log(loss), (jnp.log(loss), spread)
 
+        if not sloped:
+            value, (_, spread) = log_loss(theta)
+            return value, jnp.zeros((*value.shape, 0)), spread
         slope, (value, spread) = jax.jacfwd(log_loss, has_aux=True)(theta)
         return value, slope, spread
 

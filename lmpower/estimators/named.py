@@ -14,6 +14,7 @@ from lmpower.estimators.binned import BINNED
 from lmpower.estimators.curves import CURVES
 from lmpower.estimators.laws import BY_RULE, LAWS
 from lmpower.estimators.one_by_one import ONE_BY_ONE
+from lmpower.estimators.posteriors import POSTERIORS
 
 ESTIMATORS: dict[str, Estimator] = {
     **{name: Estimator(name, source, False, run) for name, (run, source) in (CURVES | BINNED).items()},
@@ -21,6 +22,10 @@ ESTIMATORS: dict[str, Estimator] = {
         # the rule for c takes the largest s/n, which stopping on success biases
         name: Estimator(name, source, fit not in BY_RULE.values(), run, fit)
         for name, (run, fit, source) in LAWS.items()
+    },
+    **{
+        name: Estimator(name, source, True, run, sample)
+        for name, (run, sample, source) in POSTERIORS.items()
     },
     **{name: Estimator(name, source, True, run) for name, (run, source) in ONE_BY_ONE.items()},
 }

@@ -1,6 +1,8 @@
-"""Every difficulty that the counts leave plausible: posteriors, for one data set or thousands."""
+"""Every difficulty that the counts leave plausible: posteriors, for one data set, thousands, or groups."""
 
 from lmpower.posterior.draws import Posterior, Trust
+from lmpower.posterior.hierarchy import sample_together
 from lmpower.posterior.sample import sample_posterior
+from lmpower.posterior.together import Together
 
-__all__ = ["Posterior", "Trust", "sample_posterior"]
+__all__ = ["Posterior", "Together", "Trust", "sample_posterior", "sample_together"]

@@ -113,7 +113,7 @@ def sample_together(
             "'zero-inflated-kumaraswamy'"
         )
     prior = prior or default_prior(template)
-    x = None if covariate is None else _checked_covariate(covariate, names)
+    x = None if covariate is None else checked_covariate(covariate, names)
     step = 1.0 if x is None else _straight(prior, trend_of)
     rows = stack_rows([groups[name].rows() for name in names])
     alone = sample_posterior(rows, template, key=key, draws=_ALONE, prior=prior, fall_back=False)
@@ -138,7 +138,12 @@ def _checked_names(groups: Mapping[str, Counts]) -> tuple[str, ...]:
     return names
 
 
-def _checked_covariate(covariate: Mapping[str, float], names: tuple[str, ...]) -> np.ndarray:
+def checked_covariate(covariate: Mapping[str, float], names: tuple[str, ...]) -> Float[np.ndarray, " G"]:
+    """A covariate as numbers in the order of the groups.
+
+    Raises:
+        ValueError: if it lacks a group, has one more, is not finite, or is the same for all.
+    """
     missing = [name for name in names if name not in covariate]
     if missing:
         raise ValueError(f"the covariate lacks {listed(missing)}: it has {listed(tuple(covariate))}")
@@ -163,9 +168,9 @@ def _straight(prior: Prior, trend_of: str) -> float:
         elif isinstance(marginal, Normal):
             steps[name] = float(marginal.sd)
     if trend_of not in steps:
-        allowed = listed(tuple(steps)) or "none in this family"
+        allowed = listed(tuple(steps)) or "none of this family's"
         raise ValueError(
-            f"trend_of must be a parameter with a (log-)normal prior, {allowed}; not {trend_of!r}"
+            f"trend_of must be a parameter with a log-normal or normal prior ({allowed}), not {trend_of!r}"
         )
     return steps[trend_of]
 
@@ -237,14 +242,14 @@ def _slopes(task: _Task, u: Float[Array, "G D"]) -> tuple[Float[Array, " G"], Fl
 
 
 class _Found(NamedTuple):
-    """Of C chains of S draws: [C, S, ..]."""
+    """Of C chains of S draws: [C, S, ..]."""  # NumPy's on the host, JAX's in the program: hence Any
 
-    u: np.ndarray
-    log_likelihood: np.ndarray
-    shared: np.ndarray
-    middle: np.ndarray
-    slope: np.ndarray
-    divergent: np.ndarray
+    u: Any
+    log_likelihood: Any
+    shared: Any
+    middle: Any
+    slope: Any
+    divergent: Any
 
 
 def _found(
@@ -370,8 +375,8 @@ def _gathered(
         covariate=covariate,
         r_hat=r_hat[0],
         ess=ess[0],
-        divergences=np.int64(divergent),
-        trust=np.int32(max(failures, default=Trust.OK)),
+        divergences=np.asarray(divergent),
+        trust=np.asarray(max(failures, default=int(Trust.OK))),
         names=names,
         trend_of=trend_of,
     )

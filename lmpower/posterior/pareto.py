@@ -29,13 +29,15 @@ def smoothed(
     order = np.argsort(log_weight, axis=-1, kind="stable")
     ranked = np.take_along_axis(log_weight, order, axis=-1)
     cut = np.maximum(ranked[:, -tail - 1], np.log(np.finfo(np.float64).tiny))[:, None]
-    excess = np.exp(ranked[:, -tail:]) - np.exp(cut)
+    # (weights of which fewer than the tail's are any have excesses of 0)
+    excess = np.maximum(np.exp(ranked[:, -tail:]) - np.exp(cut), 0.0)
     flat = excess[:, -1] <= 0
     k, sigma = fit_generalised_pareto(np.where(flat[:, None], np.arange(1, tail + 1.0), excess))
     share = (np.arange(tail) + 0.5) / tail
     # quantiles of the fitted law, none above the largest weight seen
     kept = np.where(np.abs(k) < 1e-12, 1e-12, k)[:, None]
-    quantiles = sigma[:, None] * np.expm1(-kept * np.log1p(-share)) / kept
+    with np.errstate(over="ignore"):
+        quantiles = sigma[:, None] * np.expm1(-kept * np.log1p(-share)) / kept
     smooth = np.minimum(np.log(quantiles + np.exp(cut)), 0.0)
     ranked[:, -tail:] = np.where(flat[:, None], ranked[:, -tail:], smooth)
     result = np.empty_like(ranked)

@@ -45,6 +45,7 @@ def sample_posterior(
     draws: int = 1000,
     prior: Prior | None = None,
     fall_back: bool = True,
+    alike: bool = False,
 ) -> Posterior:
     """The posterior of one data set's difficulty, or of many at once.
 
@@ -59,6 +60,8 @@ def sample_posterior(
         draws: how many to keep of each data set, a multiple of 4 from 8 on.
         prior: the family's own (``default_prior``) unless given.
         fall_back: whether data sets whose weights cannot be trusted are left to chains.
+        alike: whether all data sets use the same random numbers, so that their order does not matter
+            either. Their draws are then not independent of each other's.
 
     Returns:
         A ``Posterior``. Check ``posterior.ok``: one that has not mixed is a status with a sentence.
@@ -78,7 +81,7 @@ def sample_posterior(
         )
     single = isinstance(counts, Counts) or (isinstance(counts, Rows) and counts.weight.ndim == 1)
     rows = _as_batch(counts)
-    found = _sample(rows, Whitened(template, prior), key, method, draws, fall_back)
+    found = _sample(rows, Whitened(template, prior), _seeds(key, rows, alike), method, draws, fall_back)
     return found[0] if single else found
 
 
@@ -87,6 +90,14 @@ def _as_batch(counts: Counts | Rows | Sequence[Counts]) -> Rows:
         return counts if counts.weight.ndim == 2 else jax.tree.map(lambda leaf: leaf[None], counts)
     datasets = [counts] if isinstance(counts, Counts) else list(counts)
     return stack_rows([dataset.rows() for dataset in datasets])
+
+
+def _seeds(key: jax.Array, rows: Rows, alike: bool) -> np.ndarray:
+    """Words for each data set's own random numbers, [B, W]."""
+    size = len(rows.weight)
+    words = np.asarray(jax.random.key_data(key)).ravel()
+    number = np.zeros(size, np.uint32) if alike else np.arange(size, dtype=np.uint32)
+    return np.column_stack([np.tile(words, (size, 1)), number])
 
 
 class _Draws(NamedTuple):
@@ -103,12 +114,10 @@ class _Draws(NamedTuple):
 
 
 def _sample(
-    rows: Rows, family: Whitened, key: jax.Array, method: str, draws: int, fall_back: bool
+    rows: Rows, family: Whitened, seeds: np.ndarray, method: str, draws: int, fall_back: bool
 ) -> Posterior:
-    size, dimensions = len(rows.weight), len(family.prior.names)
+    dimensions = len(family.prior.names)
     lanes = Lanes.over(rows, family, np.stack([np.zeros(dimensions), np.ones(dimensions)]))
-    words = np.asarray(jax.random.key_data(key)).ravel()
-    seeds = np.column_stack([np.tile(words, (size, 1)), np.arange(size, dtype=np.uint32)])
     weighted = weigh(lanes, seeds)
     if method == "nuts":
         found = _from_chains(lanes, family.law, weighted, seeds, draws)

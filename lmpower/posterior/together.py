@@ -125,9 +125,10 @@ class Together:
         """How it came about, in one line; the worst of all groups and of what ties them together."""
         ess = min(float(self.ess), float(np.min(self.posteriors.ess)))
         r_hat = max(float(self.r_hat), float(np.max(self.posteriors.r_hat)))
+        chains, draws = int(self.posteriors.chains[0]), len(self.shared)
         return (
-            f"NUTS, {int(self.posteriors.chains[0])} chains: {len(self.shared):,} draws, {ess:,.0f} effective, "
-            f"R-hat {r_hat:.3f}, {int(self.divergences)} divergent"
+            f"NUTS, {chains} chains: {draws:,} draws, {ess:,.0f} effective, R-hat {r_hat:.3f}, "
+            f"{int(self.divergences)} divergent"
         )
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
