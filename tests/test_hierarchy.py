@@ -272,8 +272,6 @@ def test_models_of_several_sizes(shared_data):
     together = sample_together(counts, key=KEY, covariate=x)
     assert together.ok, together.summary()
     assert together.divergences == 0
-    assert together.chance_rising > 0.75
     assert 0 < together.estimate(together.trend).median < 0.25
-    for name in sizes:
-        alone = sample_posterior(counts[name], key=KEY).u
-        assert np.std(together[name].u[:, 0]) < 1.1 * np.std(alone[:, 0])
+    largest, least = (together[name].tail_exponent for name in ("Pythia 12B", "Pythia 160M"))
+    assert np.mean(largest > least) > 0.9

@@ -9,7 +9,6 @@ import math
 import warnings
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -64,6 +63,12 @@ def _alone(method: str = "fast") -> Posterior:
     return sample_posterior(DATASETS["64 problems"], "beta", key=KEY, draws=DRAWS, method=method)
 
 
+def _arviz():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ArviZ 0.23 announces its successor when imported
+        return pytest.importorskip("arviz")
+
+
 # --- the gradient that chains follow ---
 
 ROWS = Counts(
@@ -90,13 +95,17 @@ def test_slope_is_the_value_and_gradient_of_the_expansion(name):
     template = FAMILIES[name]
     whitened = Whitened(template, default_prior(template))
     size = len(whitened.box.names)
-    for place in (np.zeros(size), np.random.default_rng(size).normal(size=size)):
-        with jax.enable_x64(True):
-            u = jnp.asarray(place)
-            expanded = jax.tree.map(np.asarray, expand(whitened, u, ROWS, GRID))
-            value, gradient = (np.asarray(each) for each in slope(whitened, u, ROWS, GRID))
-        np.testing.assert_allclose(value, expanded.value, rtol=1e-13)
-        np.testing.assert_allclose(gradient, expanded.gradient, rtol=1e-9, atol=1e-9)
+
+    def both(u):
+        there = expand(whitened, u, ROWS, GRID)
+        return (there.value, there.gradient), slope(whitened, u, ROWS, GRID)
+
+    with jax.enable_x64(True):
+        run = jax.jit(both)
+        for place in (np.zeros(size), np.random.default_rng(size).normal(size=size)):
+            expanded, ours = jax.tree.map(np.asarray, run(place))
+            np.testing.assert_allclose(ours[0], expanded[0], rtol=1e-13)
+            np.testing.assert_allclose(ours[1], expanded[1], rtol=1e-9, atol=1e-9)
 
 
 # --- Pareto smoothing ---
@@ -110,17 +119,14 @@ def _weights(shape: float, size: int, lines: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [0.1, 0.4, 0.7, 1.2])
 @pytest.mark.parametrize("size", [200, 2304])
 def test_smoothed_weights_are_arviz_s(shape, size):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ArviZ 0.23 announces its successor when imported
-        arviz = pytest.importorskip("arviz")
+    arviz = _arviz()
     log_weight = _weights(shape, size, 4)
     ours, k = smoothed(log_weight)
     for line, mine, my_k in zip(log_weight, ours, k, strict=True):
-        if hasattr(arviz, "psislw"):
+        if "psislw" in vars(arviz):
             theirs, their_k = arviz.psislw(line)
-        else:
-            stats_of = pytest.importorskip("arviz_stats.base").array_stats
-            theirs, their_k = stats_of.psislw(line)
+        else:  # from version 1 on, of log-likelihoods left out
+            theirs, their_k = pytest.importorskip("arviz_stats.base").array_stats.psislw(-line)
         np.testing.assert_allclose(my_k, their_k, atol=1e-10)
         theirs = np.asarray(theirs) - special.logsumexp(theirs)
         np.testing.assert_allclose(mine, theirs, atol=1e-10)
@@ -356,8 +362,9 @@ def test_alone_it_is_the_same_but_for_rounding():
     np.testing.assert_allclose(alone.log_evidence, among.log_evidence, atol=1e-3)
     np.testing.assert_allclose(alone.ess, among.ess, rtol=0.02)
     # (a rounding may move a draw to the next point)
-    apart = np.abs(np.sort(alone.u, axis=0) - np.sort(among.u, axis=0))
-    assert np.mean(apart > 1e-3) < 0.02
+    level = np.linspace(0.05, 0.95, 7)
+    quantiles = (np.quantile(each.u, level, axis=0) for each in (alone, among))
+    np.testing.assert_allclose(*quantiles, atol=0.02)
 
 
 def test_the_key_decides_and_nothing_else():
@@ -572,7 +579,8 @@ def test_kinds_of_problem_are_in_order_of_their_size():
     rng = np.random.default_rng(4)
     p = np.where(rng.random(60) < 0.5, 0.03, 0.5)
     counts = Counts(attempts=[40] * 60, successes=rng.binomial(40, p))
-    posterior = sample_posterior([counts] * 2, family, key=KEY, draws=400)
+    # (enough data sets to begin in float32)
+    posterior = sample_posterior([counts] * 16, family, key=KEY, draws=400)
     assert np.all(np.diff(posterior.difficulty.p, axis=-1) > 0)
     np.testing.assert_allclose(np.sum(posterior.difficulty.weights, axis=-1), 1.0)
     # each weight went with its point: the law is the one at u
@@ -590,12 +598,6 @@ def test_kinds_of_problem_are_in_order_of_their_size():
 
 
 # --- to other programs ---
-
-
-def _arviz():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ArviZ 0.23 announces its successor when imported
-        return pytest.importorskip("arviz")
 
 
 @pytest.mark.parametrize("method", ["fast", "nuts"])

@@ -119,7 +119,7 @@ class Discrete(Difficulty):
         tries = []
         for rarest in (1e-2, 1e-4):
             high = jnp.log(jnp.clip(summary.largest, 1e-6, 1 - 1e-6))
-            log_p = high + jnp.log(rarest) * jnp.linspace(1.0, 0.0, size)
+            log_p = high + math.log(rarest) * jnp.linspace(1.0, 0.0, size, dtype=high.dtype)
             logits = log_p - jnp.log1p(-jnp.exp(log_p))
             tries.append(jnp.concatenate([logits, jnp.zeros(size - 1, logits.dtype)]))
         return jnp.stack(tries)

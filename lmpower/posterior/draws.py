@@ -232,7 +232,7 @@ class Posterior:
         import xarray
 
         group = self.to_xarray()
-        if hasattr(arviz, "InferenceData"):
+        if "InferenceData" in vars(arviz):  # (from version 1 on the name leads to a warning)
             return arviz.InferenceData(posterior=group)
         return xarray.DataTree.from_dict({"posterior": group})
 

@@ -326,7 +326,11 @@ def _chains(task: _Task, start: dict[str, Array], seeds: Int[Array, "C W"], *, d
         found, divergent = one_chain(potential, start, seed, kept, _WARMUP, draws, _THINNING)
         return _Found(**{name: found[name] for name in _Found._fields[:-1]}, divergent=divergent)
 
-    return jax.vmap(chain)(start, seeds)
+    if seeds.shape[0] > 1:
+        return jax.vmap(chain)(start, seeds)
+    # (a program of one chain is shorter without a batch, in which every choice computes both ways)
+    one = chain(*jax.tree.map(lambda leaf: leaf[0], (start, seeds)))
+    return jax.tree.map(lambda leaf: leaf[None], one)
 
 
 def _gathered(

@@ -135,17 +135,19 @@ def one_chain(
         rng_key=jax.random.wrap_key_data(key_data, impl="threefry2x32"),
         **mass,
     )
-    state = jax.lax.fori_loop(0, warmup, lambda _, state: sample(state), state)
 
-    def draw(state: Any, _: None) -> tuple[Any, tuple[Any, Array]]:
-        state, diverging = jax.lax.fori_loop(0, thinning, step, (state, np.bool_(False)))
+    def draw(state: Any, steps: Array) -> tuple[Any, tuple[Any, Array]]:
+        state, diverging = jax.lax.fori_loop(0, steps, step, (state, np.bool_(False)))
         return state, (kept(state), diverging)
 
     def step(_: int, so_far: tuple[Any, Array]) -> tuple[Any, Array]:
         state = sample(so_far[0])
-        return state, so_far[1] | state.diverging
+        return state, so_far[1] | (state.diverging & (state.i > warmup))
 
-    _, found = jax.lax.scan(draw, state, None, length=draws)
+    # the warm-up goes before the first draw, so that a sampler's long program is compiled once
+    steps = np.full(draws, thinning)
+    steps[0] += warmup
+    _, found = jax.lax.scan(draw, state, steps)
     return found
 
 
