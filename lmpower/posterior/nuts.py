@@ -136,7 +136,7 @@ def one_chain(
         **mass,
     )
 
-    def draw(state: Any, steps: Array) -> tuple[Any, tuple[Any, Array]]:
+    def draw(state: Any, steps: Any) -> tuple[Any, tuple[Any, Array]]:
         state, diverging = jax.lax.fori_loop(0, steps, step, (state, np.bool_(False)))
         return state, (kept(state), diverging)
 
