@@ -27,6 +27,7 @@ from lmpower.prior import (
     laws_at,
     sample_prior,
 )
+from lmpower.surface import summarise
 
 F = np.float64
 MARGINALS: dict[str, Marginal] = {
@@ -209,14 +210,29 @@ def _searched(prior: Prior, u: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(each) for each in prior.search([jnp.asarray(column) for column in u.T])]
 
 
+SOME_ROWS = Rows(np.array([0.0, 1.0, 30.0]), np.array([50.0, 49.0, 20.0]), np.array([9.0, 2.0, 1.0]))
+
+
 @pytest.mark.parametrize("name", ["beta", "zero-inflated-scaled-kumaraswamy", "discrete-3"])
 def test_starts_are_normals_within_three(name):
-    from lmpower.surface import summarise
-
-    rows = Rows(np.array([0.0, 1.0, 30.0]), np.array([50.0, 49.0, 20.0]), np.array([9.0, 2.0, 1.0]))
     with jax.enable_x64(True):
-        starts = np.asarray(Whitened(FAMILIES[name], default_prior(name)).starts(summarise(rows)))
+        starts = np.asarray(Whitened(FAMILIES[name], default_prior(name)).starts(summarise(SOME_ROWS)))
     assert np.all(np.abs(starts) <= 3)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_in_float32_stays_there(name):
+    """Guards against a float64 that leaks into the climb of a batch, where JAX warns of it."""
+    whitened = Whitened(FAMILIES[name], default_prior(FAMILIES[name]))
+
+    def begin(family, rows):
+        starts = family.starts(summarise(rows))
+        return starts, family.from_search(starts[0])
+
+    with jax.enable_x64(True):
+        narrow = jax.tree.map(lambda leaf: jnp.asarray(leaf, np.float32), (whitened, SOME_ROWS))
+        found = jax.eval_shape(begin, *narrow)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(np.float32)}
 
 
 def test_another_prior_for_one_parameter():

@@ -60,11 +60,13 @@ from lmpower.posterior.together import Together, listed
 from lmpower.prior import LogNormal, Normal, Prior, Whitened, default_prior, laws_at
 from lmpower.surface import FINE, Tile, reach_of
 
-_CHAINS, _WARMUP, _THINNING = 4, 300, 3
+_CHAINS, _WARMUP = 4, 150
+# One draw in so many is kept; chains that have not mixed run once more, that much longer.
+_THINNINGS = (3, 12)
 # Draws of each group alone, from which its likelihood's normal likeness is taken.
 _ALONE = 1000
 # Rows and nodes taken at a time, of all groups; arrays hold so many of either, or a multiple.
-_TILE, _ROWS, _NODES = Tile(1, 32, 128), 128, 8192
+_TILE, _ROWS, _NODES = Tile(1, 16, 128), 128, 8192
 # NumPyro's handlers are a stack that all threads share: one at a time may look at the model.
 _LOOKING = threading.Lock()
 
@@ -123,9 +125,13 @@ def sample_together(
         at = np.array([name == trend_of for name in prior.names])
         raised = np.outer((x - np.mean(x)) / np.std(x), at)
     words = np.asarray(jax.random.key_data(key)).ravel()
-    found = _found(rows, whitened, alone, raised, words, draws)
-    trend = None if x is None else found.slope[..., 0] * step / np.std(x)
-    return _gathered(found, rows, whitened, names, trend, x, None if x is None else trend_of)
+    for thinning in _THINNINGS:
+        found = _found(rows, whitened, alone, raised, words, draws, thinning)
+        trend = None if x is None else found.slope[..., 0] * step / np.std(x)
+        together = _gathered(found, rows, whitened, names, trend, x, None if x is None else trend_of)
+        if together.ok:
+            break
+    return together
 
 
 def _checked_names(groups: Mapping[str, Counts]) -> tuple[str, ...]:
@@ -253,17 +259,25 @@ class _Found(NamedTuple):
 
 
 def _found(
-    rows: Rows, family: Whitened, alone: Posterior, raised: np.ndarray | None, words: np.ndarray, draws: int
+    rows: Rows,
+    family: Whitened,
+    alone: Posterior,
+    raised: np.ndarray | None,
+    words: np.ndarray,
+    draws: int,
+    thinning: int,
 ) -> _Found:
     size = len(family.prior.names)
     lanes = Lanes.over(rows, family, np.stack([np.zeros(size), np.ones(size)]))
-    rng = np.random.default_rng([*words.tolist(), 3])
+    rng = np.random.default_rng([*words.tolist(), 0, 3])
     every = size + (raised is not None) + alone.u.shape[0] * size
     # as wide as what they will find, or wider
     start = {"e": rng.normal(size=(_CHAINS, every)), "shared": rng.logistic(size=(_CHAINS, size))}
     seeds = rng.integers(2**32, size=(_CHAINS, 2), dtype=np.uint32)
     for refinement in (FINE, FINEST):
-        found = _run(_task(rows, family, alone, raised, refinement), start, seeds, draws // _CHAINS)
+        found = _run(
+            _task(rows, family, alone, raised, refinement), start, seeds, draws // _CHAINS, thinning
+        )
         u, log_likelihood = (np.moveaxis(each, 2, 0) for each in (found.u, found.log_likelihood))
         if refinement == FINEST or not np.any(off_the_grid(lanes, Chains(u, log_likelihood, None))):
             break
@@ -294,13 +308,13 @@ def _task(
     )
 
 
-def _run(task: _Task, start: dict[str, np.ndarray], seeds: np.ndarray, draws: int) -> _Found:
+def _run(task: _Task, start: dict[str, np.ndarray], seeds: np.ndarray, draws: int, thinning: int) -> _Found:
     """All chains: on a CPU each by itself, so that none waits for another; else side by side."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
     parts = np.split(np.arange(_CHAINS), _CHAINS if jax.default_backend() == "cpu" else 1)
 
     def arguments(index: np.ndarray) -> tuple[Any, ...]:
-        return task, {name: leaf[index] for name, leaf in start.items()}, seeds[index]
+        return task, {name: leaf[index] for name, leaf in start.items()}, seeds[index], np.int64(thinning)
 
     def job(index: np.ndarray) -> Any:
         # (both are a thread's own)
@@ -315,7 +329,9 @@ def _run(task: _Task, start: dict[str, np.ndarray], seeds: np.ndarray, draws: in
 
 
 @functools.partial(jax.jit, static_argnames=("draws",))
-def _chains(task: _Task, start: dict[str, Array], seeds: Int[Array, "C W"], *, draws: int) -> _Found:
+def _chains(
+    task: _Task, start: dict[str, Array], seeds: Int[Array, "C W"], thinning: Array, *, draws: int
+) -> _Found:
     def kept(state: Any) -> dict[str, Array]:
         return constrain_fn(_model, (task,), {}, state.z, return_deterministic=True)
 
@@ -323,7 +339,7 @@ def _chains(task: _Task, start: dict[str, Array], seeds: Int[Array, "C W"], *, d
         def potential(z: dict[str, Array]) -> Array:
             return potential_energy(_model, (task,), {}, z)
 
-        found, divergent = one_chain(potential, start, seed, kept, _WARMUP, draws, _THINNING)
+        found, divergent = one_chain(potential, start, seed, kept, _WARMUP, draws, thinning)
         return _Found(**{name: found[name] for name in _Found._fields[:-1]}, divergent=divergent)
 
     if seeds.shape[0] > 1:

@@ -119,7 +119,7 @@ def one_chain(
     kept: Callable[[Any], Any],
     warmup: int,
     draws: int,
-    thinning: int,
+    thinning: int | Array,
     **mass: Any,
 ) -> tuple[Any, Array]:
     """``kept(state)`` of every ``thinning``-th state after the warm-up, and which diverged before, [draws].
@@ -145,8 +145,7 @@ def one_chain(
         return state, so_far[1] | (state.diverging & (state.i > warmup))
 
     # the warm-up goes before the first draw, so that a sampler's long program is compiled once
-    steps = np.full(draws, thinning)
-    steps[0] += warmup
+    steps = thinning + warmup * (np.arange(draws) == 0)
     _, found = jax.lax.scan(draw, state, steps)
     return found
 
