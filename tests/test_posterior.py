@@ -193,7 +193,7 @@ class Truth:
     """The posterior of Beta's two normals on a grid, under the default prior written out."""
 
     def __init__(self, counts: Counts) -> None:
-        alpha, beta = 0.3 * 2.5 ** _CELLS[:, None], 20.0 * 6.0**_CELLS
+        alpha, beta = 0.3 * 2.5 ** _CELLS[:, None], 4.0 * 3.0**_CELLS
         height = -0.5 * (_CELLS[:, None] ** 2 + _CELLS**2) - math.log(2 * math.pi)
         pairs = np.stack([counts.successes, counts.failures])
         for (s, f), many in zip(*np.unique(pairs.T, axis=0, return_counts=True), strict=True):
@@ -223,7 +223,7 @@ def test_the_prior_is_the_one_that_the_grid_takes():
     prior = default_prior("beta")
     assert prior.summary() == (
         "alpha: log-normal, median 0.3, a factor 2.5 either way\n"
-        "beta: log-normal, median 20, a factor 6 either way"
+        "beta: log-normal, median 4, a factor 3 either way"
     ), "the default prior has changed: change Truth, and the tables of docs/posteriors.md, with it"
 
 
