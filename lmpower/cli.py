@@ -309,7 +309,7 @@ def _require_picture(path: Path | None) -> None:
         raise ValueError(
             f"cannot draw {path}: the suffix of a picture must be one of {', '.join(PICTURES)}"
         )
-    from lmpower.io import require_writable
+    from lmpower.files import require_writable
 
     require_writable(path)
 

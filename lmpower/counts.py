@@ -266,6 +266,16 @@ def stack_rows(rows: Sequence[Rows], multiple: int = 8) -> Rows:
     return Rows(stacked("successes", 0.0), stacked("failures", 1.0), stacked("weight", 0.0))
 
 
+def rows_given(counts: Counts | Rows | Sequence[Counts]) -> tuple[Rows, bool]:
+    """One data set or many, however given, as a batch of rows [B, R]; and whether it is a single one."""
+    if isinstance(counts, Rows):
+        single = counts.weight.ndim == 1
+        return (jax.tree.map(lambda leaf: leaf[None], counts) if single else counts), single
+    single = isinstance(counts, Counts)
+    datasets: Sequence[Counts] = [counts] if isinstance(counts, Counts) else list(counts)
+    return stack_rows([dataset.rows() for dataset in datasets]), single
+
+
 def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarray, "B P"]) -> Rows:
     """Distinct rows of B datasets of P problems each, without a loop over datasets, [B, R].
 

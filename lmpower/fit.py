@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.counts import Counts, Rows, rows_given
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.named import family_named
 from lmpower.lanes import Lanes
@@ -167,17 +167,9 @@ def fit_difficulty(
     if starts is not None and starts < 1:
         raise ValueError(f"starts must be at least 1, not {starts}")
     template = family_named(family) if isinstance(family, str) else family
-    single = isinstance(counts, Counts) or (isinstance(counts, Rows) and counts.weight.ndim == 1)
-    rows = _as_batch(counts)
+    rows, single = rows_given(counts)
     fitted = fit_rows(rows, template, starts=starts, penalty=penalty)
     return fitted[0] if single else fitted
-
-
-def _as_batch(counts: Counts | Rows | Sequence[Counts]) -> Rows:
-    if isinstance(counts, Rows):
-        return counts if counts.weight.ndim == 2 else jax.tree.map(lambda leaf: leaf[None], counts)
-    datasets = [counts] if isinstance(counts, Counts) else list(counts)
-    return stack_rows([dataset.rows() for dataset in datasets])
 
 
 def fit_rows(

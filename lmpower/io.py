@@ -1,4 +1,4 @@
-"""Counts from files and data frames, and files written whole or not at all.
+"""Counts from files and data frames.
 
 A table of counts is *wide*, one row a problem with its attempts and successes, or *long*, one row
 an attempt with its outcome; the columns there are decide which. Whatever the source, its rows
@@ -9,14 +9,11 @@ file, the line, the value, and what was expected. Nothing is skipped, guessed or
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError, is_missing
@@ -151,7 +148,7 @@ def _counts(tally: Tally, entries: list[int], stopping: str) -> Counts:
     labels = None if tally.problems is None else pick(tally.problems)
     given = "fixed" if stopping == "auto" else stopping
     # Counts makes arrays of the sequences that it is given
-    counts = Counts(pick(tally.attempts), pick(tally.successes), labels, given)  # type: ignore[arg-type]
+    counts = Counts(pick(tally.attempts), pick(tally.successes), labels, given)  # type: ignore[arg-type]  # they are no arrays yet
     if stopping == "auto" and counts.looks_stopped():
         return replace(counts, stopping="on_success")
     return counts
@@ -243,50 +240,3 @@ def _group_columns(by: str | Sequence[str] | None, table: Table) -> list[str]:
 def _check_choice(name: str, given: str, allowed: Sequence[str]) -> None:
     if given not in allowed:
         raise CountsError(f"{name} must be one of {listed(allowed)}; got {given!r}")
-
-
-# ---- writing
-
-
-def require_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse now what could not be written later, by writing an empty file beside it for a moment.
-
-    Raises:
-        ValueError: with the reason.
-    """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise ValueError(f"cannot write {os.fspath(path)}: it is a folder")
-    with _beside(path, target) as temporary:
-        temporary.touch(exist_ok=False)
-
-
-def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text, see `write_bytes_atomically`."""
-    write_bytes_atomically(path, text.encode("utf-8"))
-
-
-def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all: a temporary file in its folder then takes its name.
-
-    Raises:
-        ValueError: if that cannot be done; whatever was there before stays as it was.
-    """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    with _beside(path, target) as temporary:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, target)
-
-
-@contextlib.contextmanager
-def _beside(path: str | os.PathLike[str], target: Path) -> Iterator[Path]:
-    """A name for a temporary file in the target's folder, gone afterwards whatever happens."""
-    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}")
-    try:
-        yield temporary
-    except OSError as error:
-        raise ValueError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

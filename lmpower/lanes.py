@@ -14,9 +14,9 @@ import functools
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
 import numpy as np
@@ -29,6 +29,7 @@ from lmpower.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
 from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
 
+T = TypeVar("T")
 # The grid for those whom the fine one does not do, and how much finer the one is that checks another.
 FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
@@ -92,12 +93,12 @@ class Lanes:
     def only(self, index: np.ndarray) -> Lanes:
         if np.array_equal(index, np.arange(len(self.lower))):
             return self  # with its chunks as they lie
-        rows, lower, upper = _taken((self.rows, self.lower, self.upper), index)
+        rows, lower, upper = taken((self.rows, self.lower, self.upper), index)
         return dataclasses.replace(self, rows=rows, lower=lower, upper=upper)
 
     def ranging(self) -> Lanes:
         """The same, for ways of very unequal length: on a CPU nobody then waits for a neighbour."""
-        return dataclasses.replace(self, together=1) if _devices()[0].platform == "cpu" else self
+        return dataclasses.replace(self, together=1) if devices()[0].platform == "cpu" else self
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
@@ -115,11 +116,11 @@ class Lanes:
             rivals = np.flatnonzero(close & apart)
             if not rivals.size:
                 continue
-            other, at = self.only(rivals).on_fine_ground(_taken(_lane(found, j), rivals), refinement)
+            other, at = self.only(rivals).on_fine_ground(taken(_lane(found, j), rivals), refinement)
             higher = at > value[rivals]
             if np.any(higher):
-                rivals, other = rivals[higher], _taken(other, higher)
-                _overwrite((top, value), rivals, self.only(rivals).finish(other, FINE))
+                rivals, other = rivals[higher], taken(other, higher)
+                overwrite((top, value), rivals, self.only(rivals).finish(other, FINE))
         return top, value
 
     def on_fine_ground(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
@@ -142,12 +143,12 @@ class Lanes:
         refinement, waiting = FINE, np.arange(value.size)
         while waiting.size:
             last = refinement >= FINEST
-            here, part = _taken(state, waiting), self.only(waiting)
+            here, part = taken(state, waiting), self.only(waiting)
             smooth = (np.abs(here.value - value[waiting]) <= GRID_TOLERANCE) | last
             onward = np.flatnonzero(smooth & ((here.status == RUNNING) | part.cornered(here.theta)))
             if onward.size:
-                further, at = part.only(onward).the_long_way(_taken(here, onward), refinement)
-                _overwrite((state, value), waiting[onward], (further, at))
+                further, at = part.only(onward).the_long_way(taken(here, onward), refinement)
+                overwrite((state, value), waiting[onward], (further, at))
             uneven = np.abs(state.value[waiting] - value[waiting]) > GRID_TOLERANCE
             waiting = waiting[uneven] if not last else waiting[:0]
             refinement = FINEST
@@ -155,7 +156,7 @@ class Lanes:
                 part = self.only(waiting)
                 higher = part.climbed(begin(state.theta[waiting]), refinement, _PATIENCE)
                 at = part.height_at(higher.theta, CHECK * refinement)
-                _overwrite((state, value), waiting, (higher, at))
+                overwrite((state, value), waiting, (higher, at))
         return state, value
 
     def the_long_way(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
@@ -167,7 +168,7 @@ class Lanes:
         best = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=1)
         again = self.climbed(begin(best[:, 0]), refinement, _PATIENCE)
         higher = np.flatnonzero(again.value > state.value)
-        _overwrite(state, higher, _taken(again, higher))
+        overwrite(state, higher, taken(again, higher))
         state = self.climbed(state, refinement, MOST_STEPS)
         return state, self.height_at(state.theta, CHECK * refinement)
 
@@ -180,13 +181,13 @@ class Lanes:
         """Every lane further up its own surface, until it arrives or has made so many steps."""
         states = jax.tree.map(np.array, states)
         while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
-            part = _taken(states, running)
+            part = taken(states, running)
             lanes = self.only(running)
             moved = lanes.climb(part, lanes.lower, lanes.upper, lanes.at_a_time(part.steps), refinement)
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
-            _overwrite(states, running, moved._replace(status=cast(Any, status)))
+            overwrite(states, running, moved._replace(status=cast(Any, status)))
         return states
 
     def climb(
@@ -213,17 +214,17 @@ class Lanes:
         """
         tile, rough = self._tile, refinement == COARSE
         template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
-        width, devices = _length(self.rows.weight.shape[-1], _ROWS), _devices()
+        width, shared = _length(self.rows.weight.shape[-1], _ROWS), devices()
 
         def job(number: int, chunk: _Chunk) -> tuple[np.ndarray, Any]:
-            device = devices[number % len(devices)]
+            device = shared[number % len(shared)]
             with jax.enable_x64(True), jax.default_device(device):
                 grid, blocks = _grid_at_hand(
                     chunk.reach, refinement, tile.nodes, template.needs_span, device
                 )
                 used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
                 load = Load(template, prior, grid, chunk.used_rows, used_nodes)
-                rows, mine = _taken((self.rows, args), chunk.padded)
+                rows, mine = taken((self.rows, args), chunk.padded)
                 result = run(load, widened(rows, width), *mine, tile=tile, rough=rough, **options)
                 return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
@@ -236,7 +237,7 @@ class Lanes:
 
     @property
     def _tile(self) -> Tile:
-        return _ALONE_TILE if self.together < _ALONE else _TILES[_devices()[0].platform]
+        return _ALONE_TILE if self.together < _ALONE else _TILES[devices()[0].platform]
 
     @functools.cached_property
     def _chunks(self) -> list[_Chunk]:
@@ -280,10 +281,25 @@ class _Chunk(NamedTuple):
     used_rows: Int[np.ndarray, " L"]
 
 
-def _devices() -> list[jax.Device]:
-    """Those that share the chunks."""
-    chosen = jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
+def devices() -> list[jax.Device]:
+    """Those that share the chunks: all local ones, or the one that ``jax.default_device`` names."""
+    chosen = _default_device()
     return [chosen] if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen)
+
+
+def _default_device() -> Any:
+    return jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
+
+
+def elsewhere(run: Callable[[], T]) -> Callable[[], T]:
+    """``run`` for another thread, on the devices that this one takes: JAX's choice is a thread's own."""
+    chosen = _default_device()
+
+    def there() -> T:
+        with jax.default_device(chosen):
+            return run()
+
+    return there
 
 
 def _workers() -> int:
@@ -291,10 +307,10 @@ def _workers() -> int:
 
     Of several CPU devices each takes one, of an accelerator two: one computes while the other is fetched.
     """
-    devices = _devices()
-    if devices[0].platform != "cpu":
-        return 2 * len(devices)
-    return _CORES if len(devices) == 1 else len(devices)
+    shared = devices()
+    if shared[0].platform != "cpu":
+        return 2 * len(shared)
+    return _CORES if len(shared) == 1 else len(shared)
 
 
 @functools.lru_cache(maxsize=64)
@@ -317,7 +333,7 @@ def _length(least: int, multiple: int) -> int:
     return multiple * 4 ** max(math.ceil(math.log(least / multiple, 4)), 0)
 
 
-def _taken(tree: Any, index: np.ndarray) -> Any:
+def taken(tree: Any, index: np.ndarray) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
@@ -326,7 +342,7 @@ def _lane(states: Ascent, j: int) -> Ascent:
     return cast(Ascent, jax.tree.map(lambda leaf: leaf[:, j], states))
 
 
-def _overwrite(old: Any, index: np.ndarray, new: Any) -> None:
+def overwrite(old: Any, index: np.ndarray, new: Any) -> None:
     """old[index] = new, for every array in the tree."""
 
     def write(old: np.ndarray, new: np.ndarray) -> None:
@@ -339,7 +355,7 @@ def _highest_first(states: Ascent, size: int, kept: int) -> Ascent:
     """States [B K] as [B, K], those of each dataset in order of their heights."""
     value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
     ranked = np.arange(size)[:, None] * kept + np.argsort(-value, axis=1, kind="stable")
-    return cast(Ascent, _taken(states, ranked))
+    return cast(Ascent, taken(states, ranked))
 
 
 def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lmpower.arguments import LINE_KS
 from lmpower.baseline import PUBLISHED_KS, fit_line, log_spaced_ks
 from lmpower.counts import CountsError
 from lmpower.fit import fit_difficulty
@@ -149,7 +150,7 @@ def _line(counts: Counts, line_ks: str) -> Line | str:
         return f"it needs attempts chosen in advance, and stopping is {counts.stopping}"
     few = int(counts.attempts.min())
     try:
-        return fit_line(counts, PUBLISHED_KS if line_ks == "published-101" else log_spaced_ks(few))
+        return fit_line(counts, PUBLISHED_KS if line_ks == LINE_KS[0] else log_spaced_ks(few))
     except CountsError as error:
         return str(error)
 

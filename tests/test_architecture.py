@@ -20,6 +20,7 @@ FLOORS = {
     "binomial": 0,
     "precision": 0,
     "shards": 0,
+    "files": 0,
     "pytree": 0,
     "maximise": 1,
     "counts": 1,
@@ -86,7 +87,7 @@ FLOORS = {
     "plot": 18,
     "study": 16,
     "report": 19,
-    "arguments": 19,
+    "arguments": 15,
     "cli": 22,
     "__main__": 23,
 }

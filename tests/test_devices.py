@@ -6,10 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+
+from lmpower.lanes import devices, elsewhere
 
 HERE = Path(__file__).parent
 
@@ -100,3 +104,10 @@ def test_two_processes_write_the_bytes_of_one(tmp_path):
         assert said
     written = (tmp_path / "two" / "results.parquet").read_bytes()
     assert written == (tmp_path / "one" / "results.parquet").read_bytes()
+
+
+def test_another_thread_takes_the_same_devices():
+    """JAX's choice of a device is a thread's own, and points of the prior are weighed in one aside."""
+    with jax.default_device(jax.devices("cpu")[0]), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(elsewhere(devices)).result() == devices() == [jax.devices("cpu")[0]]
+        assert pool.submit(elsewhere(lambda: jax.config.jax_default_device)).result() is not None

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 import lmpower.tables
 from lmpower.counts import CountsError
-from lmpower.io import choose_group, read_counts, write_bytes_atomically, write_text_atomically
+from lmpower.files import write_bytes_atomically, write_text_atomically
+from lmpower.io import choose_group, read_counts
 
 WIDE = {
     "model": ["m1", "m1", "m2", "m2", "m2"],

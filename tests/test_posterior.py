@@ -636,7 +636,7 @@ def test_r_hat_and_effective_draws_are_near_arviz_s():
     arviz, posterior = _arviz(), _alone("nuts")
     chains = posterior.difficulty.alpha.reshape(4, -1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # as above
         theirs = float(np.asarray(arviz.ess(chains)))
         r_hat = float(np.asarray(arviz.rhat(chains)))
     assert posterior.ess < 1.25 * theirs

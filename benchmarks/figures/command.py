@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmpower.arguments import PICTURES
-from lmpower.io import choose_group, read_counts, require_writable
+from lmpower.files import require_writable
+from lmpower.io import choose_group, read_counts
 from lmpower.plot import save_figure
 
 if TYPE_CHECKING:

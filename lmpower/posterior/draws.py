@@ -19,6 +19,7 @@ from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.files import written_whole
 from lmpower.posterior.pareto import MOST_K
 from lmpower.prior import Prior
 from lmpower.pytree import pytree
@@ -51,8 +52,8 @@ _SENTENCES = {
     Trust.ALL_SUCCESS: "every attempt succeeded: what is said of large k comes from the prior",
     Trust.NOT_MIXED: f"the chains have not mixed (R-hat above {MOST_R_HAT}): no interval is given; take "
     "more draws, or a family with fewer parameters",
-    Trust.FEW_EFFECTIVE: f"fewer than {LEAST_ESS} effective draws: no interval is given; take more draws, "
-    "or a family with fewer parameters",
+    Trust.FEW_EFFECTIVE: f"fewer effective draws than {LEAST_ESS}, or than half of all: no interval is "
+    "given; take more draws, or a family with fewer parameters",
     Trust.DIVERGENT: f"more than {MOST_DIVERGENT:.0%} of the draws diverged: no interval is given; take a "
     "family with fewer parameters, or a narrower prior",
     Trust.HEAVY_WEIGHTS: f"the importance weights are too uneven (Pareto k above {MOST_K}): no interval is "
@@ -238,7 +239,9 @@ class Posterior:
 
     def to_netcdf(self, path: str | Path) -> None:
         """Written to a file that ArviZ reads, group "posterior"; needs the extra "arviz"."""
-        self.to_xarray().to_netcdf(path, group="posterior", engine="h5netcdf")
+        data = self.to_xarray()
+        with written_whole(path) as temporary:
+            data.to_netcdf(temporary, group="posterior", engine="h5netcdf")
 
 
 def _tail_exponent(law: Difficulty) -> Array:

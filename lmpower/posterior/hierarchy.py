@@ -51,7 +51,7 @@ from lmpower.counts import Counts, Rows, stack_rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.grid import Grid, filled_up, shared_grid
-from lmpower.lanes import FINEST, Lanes
+from lmpower.lanes import FINEST, Lanes, devices, elsewhere
 from lmpower.likelihood import Blocks, slope
 from lmpower.posterior.draws import Posterior, Trust, chain_diagnostics, trust_in
 from lmpower.posterior.nuts import Chains, one_chain, with_gradient
@@ -310,21 +310,20 @@ def _task(
 
 def _run(task: _Task, start: dict[str, np.ndarray], seeds: np.ndarray, draws: int, thinning: int) -> _Found:
     """All chains: on a CPU each by itself, so that none waits for another; else side by side."""
-    device = jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
-    parts = np.split(np.arange(_CHAINS), _CHAINS if jax.default_backend() == "cpu" else 1)
+    parts = np.split(np.arange(_CHAINS), _CHAINS if devices()[0].platform == "cpu" else 1)
 
     def arguments(index: np.ndarray) -> tuple[Any, ...]:
         return task, {name: leaf[index] for name, leaf in start.items()}, seeds[index], np.int64(thinning)
 
     def job(index: np.ndarray) -> Any:
-        # (both are a thread's own)
-        with jax.enable_x64(True), jax.default_device(device):
+        with jax.enable_x64(True):
             return jax.tree.map(np.asarray, _chains(*arguments(index), draws=draws))
 
-    with _LOOKING, jax.enable_x64(True), jax.default_device(device):
+    with _LOOKING, jax.enable_x64(True):
         _chains.trace(*arguments(parts[0]), draws=draws)
     with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
-        done = list(pool.map(job, parts))
+        waiting = [pool.submit(elsewhere(functools.partial(job, index))) for index in parts]
+        done = [each.result() for each in waiting]
     return _Found(*(np.concatenate(leaf) for leaf in zip(*done, strict=True)))
 
 

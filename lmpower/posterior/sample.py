@@ -9,17 +9,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
 
-from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.counts import Counts, Rows, rows_given
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.compose import Mixture, ZeroInflated
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.named import family_named
-from lmpower.lanes import CHECK, Lanes
+from lmpower.lanes import CHECK, Lanes, overwrite, taken
 from lmpower.posterior.draws import LEAST_ESS, Posterior, chain_diagnostics, trust_in
 from lmpower.posterior.importance import GRID_TOLERANCE, Weighted, drawn, resampled, weigh
 from lmpower.posterior.nuts import Chains, run_chains
@@ -79,17 +79,9 @@ def sample_posterior(
         raise ValueError(
             f"the prior is of {', '.join(prior.names)}, and the family has {', '.join(template.box.names)}"
         )
-    single = isinstance(counts, Counts) or (isinstance(counts, Rows) and counts.weight.ndim == 1)
-    rows = _as_batch(counts)
+    rows, single = rows_given(counts)
     found = _sample(rows, Whitened(template, prior), _seeds(key, rows, alike), method, draws, fall_back)
     return found[0] if single else found
-
-
-def _as_batch(counts: Counts | Rows | Sequence[Counts]) -> Rows:
-    if isinstance(counts, Rows):
-        return counts if counts.weight.ndim == 2 else jax.tree.map(lambda leaf: leaf[None], counts)
-    datasets = [counts] if isinstance(counts, Counts) else list(counts)
-    return stack_rows([dataset.rows() for dataset in datasets])
 
 
 def _seeds(key: jax.Array, rows: Rows, alike: bool) -> np.ndarray:
@@ -126,12 +118,12 @@ def _sample(
         poor = _poor(found)
         if poor.size:
             harder = weigh(lanes.only(poor), seeds[poor], effort=_HARDER)
-            _overwrite(found, poor, _from_points(harder, seeds[poor], draws))
+            overwrite(found, poor, _from_points(harder, seeds[poor], draws))
             still = _poor(found)
             if still.size and fall_back:
-                begin = _taken(harder, np.flatnonzero(np.isin(poor, still)))
+                begin = taken(harder, np.flatnonzero(np.isin(poor, still)))
                 chains = _from_chains(lanes.only(still), family.law, begin, seeds[still], draws)
-                _overwrite(found, still, chains)
+                overwrite(found, still, chains)
     share = found.divergences / draws
     return Posterior(
         difficulty=_in_order(laws_at(family, found.u)),
@@ -174,7 +166,7 @@ def _from_chains(
     uneven = np.flatnonzero(off_the_grid(lanes, chains))
     if uneven.size:
         part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], seeds[uneven]
-        _overwrite(chains, uneven, run(*part, finest=True))
+        overwrite(chains, uneven, run(*part, finest=True))
     r_hat, ess = chain_diagnostics(_looked_at(law, lanes, chains))
     return _Draws(
         u=chains.u.reshape(size, draws, -1),
@@ -226,12 +218,3 @@ def _in_order(law: Difficulty) -> Difficulty:
 
 def _poor(found: _Draws) -> np.ndarray:
     return np.flatnonzero((found.pareto_k > MOST_K) | ~(found.ess >= LEAST_ESS))
-
-
-def _taken(tree: Any, index: np.ndarray) -> Any:
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def _overwrite(old: Any, index: np.ndarray, new: Any) -> None:
-    for mine, yours in zip(old, new, strict=True):
-        mine[index] = yours
