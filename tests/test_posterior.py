@@ -629,6 +629,10 @@ def test_to_arviz_and_back_from_a_file(tmp_path):
     np.testing.assert_array_equal(found.posterior["beta"].values.ravel(), posterior.difficulty.beta)
     assert found.posterior.attrs["inference_library"] == "lmpower"
     assert "log-normal, median 0.3" in found.posterior.attrs["prior"]
+    nowhere = tmp_path / "missing" / "posterior.nc"
+    with pytest.raises(ValueError, match=f"^cannot write {nowhere}: No such file or directory$"):
+        posterior.to_netcdf(nowhere)
+    assert [each.name for each in tmp_path.iterdir()] == ["posterior.nc"]
 
 
 def test_r_hat_and_effective_draws_are_near_arviz_s():

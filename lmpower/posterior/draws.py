@@ -19,7 +19,7 @@ from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.files import written_whole
+from lmpower.files import require_writable, written_whole
 from lmpower.posterior.pareto import MOST_K
 from lmpower.prior import Prior
 from lmpower.pytree import pytree
@@ -238,8 +238,13 @@ class Posterior:
         return xarray.DataTree.from_dict({"posterior": group})
 
     def to_netcdf(self, path: str | Path) -> None:
-        """Written to a file that ArviZ reads, group "posterior"; needs the extra "arviz"."""
+        """Written to a file that ArviZ reads, group "posterior"; needs the extra "arviz".
+
+        Raises:
+            ValueError: for a batch, or if the file cannot be written; what was there before then stays.
+        """
         data = self.to_xarray()
+        require_writable(path)  # HDF5 would say it at length, and under another name
         with written_whole(path) as temporary:
             data.to_netcdf(temporary, group="posterior", engine="h5netcdf")
 
