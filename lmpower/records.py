@@ -179,6 +179,15 @@ def beliefs_text(study: Beliefs) -> str:
     return f"{counts_table(study)}\n\nPosterior: {study.family}\n{posterior_table(study)}"
 
 
+def summaries_text(study: Beliefs) -> str:
+    """What was counted, and everything about each posterior, one after the other."""
+    parts = [
+        f"Posterior of {name}: {study.family}\n{study.posterior[g].summary(study.level)}"
+        for g, name in enumerate(study.groups)
+    ]
+    return "\n\n".join([counts_table(study), *parts])
+
+
 def posterior_table(study: Beliefs) -> str:
     """Medians of the parameters, the exponent's interval and the straight lines; then whom to believe."""
     percent = _percent(study.level)
@@ -205,15 +214,6 @@ def posterior_table(study: Beliefs) -> str:
         statuses[name] = one.sentence
     table = aligned(heads, rows, text=(0,))
     return "\n".join([table, *_said("status", statuses), *_said("line", _reasons(study))])
-
-
-def posterior_summaries(study: Beliefs) -> str:
-    """Everything about each posterior, one after the other."""
-    parts = [
-        f"Posterior of {name}: {study.family}\n{study.posterior[g].summary(study.level)}"
-        for g, name in enumerate(study.groups)
-    ]
-    return "\n\n".join(parts)
 
 
 def _line_cells(line: Line) -> list[str]:

@@ -69,7 +69,7 @@ def stand_in(
 
 
 def test_a_log_in_memory_is_counted() -> None:
-    log = stand_in({"a": ["C", "I", "C"], 7: [1.0, 0, True]})  # type: ignore[dict-item]
+    log = stand_in({"a": ["C", "I", "C"], 7: [1.0, 0, True]})
     for given in (log, [log], (log,)):
         logs = read_logs(given)
         assert by_problem(logs.groups["mock/model"]) == {"a": (3, 2), "7": (3, 2)}
@@ -144,7 +144,7 @@ class Waiting(list[Any]):
     def __iter__(self) -> Any:
         raise AssertionError("whole samples were loaded")
 
-    __len__ = __bool__ = __getitem__ = __iter__  # type: ignore[assignment]
+    __len__ = __bool__ = __getitem__ = __iter__
 
 
 def test_samples_that_wait_to_be_loaded_are_read_from_the_file() -> None:
@@ -277,7 +277,7 @@ def answering(seed: int, broken: float = 0.0) -> tuple[Callable[..., Any], dict[
     """A model that solves each problem with its chance, and what it did so far; None where it broke."""
     from inspect_ai.model import ModelOutput, ModelUsage
 
-    draw, made = random.Random(seed), {problem: [] for problem in CHANCES}  # type: ignore[var-annotated]
+    draw, made = random.Random(seed), {problem: [] for problem in CHANCES}
 
     def answer(messages: Any, *_: Any) -> Any:
         number = int(re.findall(r"What is (\d+)", messages[-1].text)[0])

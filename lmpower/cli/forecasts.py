@@ -13,6 +13,7 @@ from lmpower.cli.terminal import progress, say_drawn
 
 if TYPE_CHECKING:
     from lmpower.counts import Counts
+    from lmpower.records import Record
     from lmpower.study import Beliefs, Curve
 
 
@@ -20,27 +21,33 @@ def posterior(args: argparse.Namespace) -> None:
     from lmpower import records
 
     study, curves = beliefs(groups_asked(args), args, drawn=_draw_posterior)
-    if args.json:
-        print(records.as_json(records.posterior_records(study, asked(curves, args.k))))
-        _explain_doubts(study)
-    else:
-        print(f"{records.counts_table(study)}\n\n{records.posterior_summaries(study)}")
-        table = records.forecast_table(study, asked(curves, args.k))
-        print(f"\n{records.forecast_title(args.problems)}\n{table}")
-        say_drawn(args.plot)
+    _tell(args, study, curves, records.posterior_records, records.summaries_text)
 
 
 def forecast(args: argparse.Namespace) -> None:
     from lmpower import records
 
     study, curves = beliefs(groups_asked(args), args, drawn=draw_forecast)
+    _tell(args, study, curves, records.forecast_records, records.beliefs_text)
+
+
+def _tell(
+    args: argparse.Namespace,
+    study: Beliefs,
+    curves: Mapping[str, Curve],
+    as_records: Callable[[Beliefs, Mapping[str, Curve]], list[Record]],
+    as_text: Callable[[Beliefs], str],
+) -> None:
+    """Records for programs, or for people a text and the forecast's table."""
+    from lmpower import records
+
+    at_ks = asked(curves, args.k)
     if args.json:
-        print(records.as_json(records.forecast_records(study, asked(curves, args.k))))
+        print(records.as_json(as_records(study, at_ks)))
         _explain_doubts(study)
     else:
-        print(records.beliefs_text(study))
-        table = records.forecast_table(study, asked(curves, args.k))
-        print(f"\n{records.forecast_title(args.problems)}\n{table}")
+        title, table = records.forecast_title(args.problems), records.forecast_table(study, at_ks)
+        print(f"{as_text(study)}\n\n{title}\n{table}")
         say_drawn(args.plot)
 
 

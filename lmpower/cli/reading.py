@@ -28,21 +28,13 @@ def convert(args: argparse.Namespace) -> None:
 def groups_asked(args: argparse.Namespace) -> dict[str, Counts]:
     """What the file holds of the groups asked for; everything refusable is refused in here."""
     require_picture(args.plot)
-    _require_by(args)
     from lmpower.difficulty.named import family_named
 
     family_named(args.family)
     return read_asked(args)
 
 
-def _require_by(args: argparse.Namespace) -> None:
-    tables = all(file.suffix.lower() in (".csv", ".parquet") for file in args.files)
-    if args.group and args.by is None and len(args.files) == 1 and tables:
-        raise ValueError("--group needs --by, the column of group names")
-
-
 def read_asked(args: argparse.Namespace) -> dict[str, Counts]:
-    _require_by(args)
     return read_logs_asked(args).groups
 
 
@@ -74,3 +66,9 @@ def read_logs_asked(args: argparse.Namespace) -> Logs:
     if logs.notes and not args.json:
         print()
     return logs
+
+
+def _require_by(args: argparse.Namespace) -> None:
+    tables = all(file.suffix.lower() in (".csv", ".parquet") for file in args.files)
+    if args.group and args.by is None and len(args.files) == 1 and tables:
+        raise ValueError("--group needs --by, the column of group names")
