@@ -22,7 +22,7 @@ from typing import Any
 
 from lmpower.backtest import Budgeted, read_results, run_backtest, score
 from lmpower.counts import Counts
-from lmpower.io import read_counts
+from lmpower.tables import read_counts
 
 BUDGETS = (1_000, 3_000, 10_000)
 KS = (100, 1_000, 10_000)

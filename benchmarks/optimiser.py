@@ -1,8 +1,9 @@
 """Is an exact Newton step worth its Hessian?
 
 One scaled-Kumaraswamy fit (P = 128 problems, N = 100 attempts) from the same starting point: damped
-Newton of ``lmpower.maximise`` against Optax's L-BFGS on the same float64 likelihood, both compiled, both
-run until a full step promises less than 1e-9 nats (Newton) or the gradient is below 1e-6 (L-BFGS).
+Newton of ``lmpower.numerics.maximise`` against Optax's L-BFGS on the same float64 likelihood, both
+compiled, both run until a full step promises less than 1e-9 nats (Newton) or the gradient is below 1e-6
+(L-BFGS).
 
     pip install '.[bench]' && python benchmarks/optimiser.py
 """
@@ -19,10 +20,10 @@ import optax
 
 from lmpower.counts import Rows
 from lmpower.difficulty.named import family_named
-from lmpower.grid import shared_grid
+from lmpower.fit.surface import FINE, reach_of
 from lmpower.likelihood import expand, value_on_points
-from lmpower.maximise import ascend, begin
-from lmpower.surface import FINE, reach_of
+from lmpower.numerics.grid import shared_grid
+from lmpower.numerics.maximise import ascend, begin
 
 
 def rows(seed: int) -> Rows:

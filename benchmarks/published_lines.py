@@ -26,10 +26,10 @@ import numpy as np
 from lmpower.baseline import PUBLISHED_KS, fit_line
 from lmpower.counts import Counts
 from lmpower.fit import fit_difficulty
-from lmpower.io import read_counts
 from lmpower.passk import log_fail_at_k, stopped_pass_at_k
 from lmpower.records import aligned
 from lmpower.scaling import line_through
+from lmpower.tables import read_counts
 
 KS = np.array(PUBLISHED_KS)
 # group: (a, b) as printed; of Llama 3 8B IT no power law is claimed

@@ -25,12 +25,12 @@ import pyarrow.parquet as pq
 PROBLEMS, CHANCE, BLOCK = 1_000, 0.1, 100_000
 READ = """
 import json, resource, sys, time
-import lmpower.counts, lmpower.io, lmpower.logs
+import lmpower.counts, lmpower.logs, lmpower.tables
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 begin = time.perf_counter()
 if sys.argv[1] == "pyarrow":
     import pyarrow.json
-    groups = lmpower.io.read_counts(pyarrow.json.read_json(sys.argv[2]))
+    groups = lmpower.tables.read_counts(pyarrow.json.read_json(sys.argv[2]))
 else:
     groups = lmpower.logs.read_logs(sys.argv[2]).groups
 seconds = time.perf_counter() - begin

@@ -21,9 +21,9 @@ import numpy as np
 from lmpower.compare import FAMILIES, average_forecast
 from lmpower.counts import Counts
 from lmpower.forecast import forecast_pass_at_k
-from lmpower.io import read_counts
 from lmpower.passk import pass_at_k
 from lmpower.posterior import sample_posterior
+from lmpower.tables import read_counts
 
 LEVEL, MOST, BUDGETS = 0.9, 10_000, 8
 

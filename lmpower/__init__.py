@@ -25,19 +25,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lmpower.backtest import run_backtest
     from lmpower.baseline import Line, fit_line
-    from lmpower.bootstrap import bootstrap_fit
     from lmpower.counts import Counts, CountsError
-    from lmpower.fit import Fit, Status, fit_difficulty
+    from lmpower.fit import (
+        Fit,
+        Status,
+        bootstrap_fit,
+        fit_difficulty,
+        influence,
+        profile_interval,
+        sandwich,
+        standard_error,
+    )
     from lmpower.forecast import Forecast, forecast_pass_at_k
-    from lmpower.io import read_counts
     from lmpower.logs import Logs, read_logs
     from lmpower.passk import PassAtK, pass_at_k
     from lmpower.posterior import Posterior, Together, Trust, sample_posterior, sample_together
     from lmpower.prior import default_prior
-    from lmpower.profile import profile_interval
     from lmpower.report import write_report
     from lmpower.scaling import local_slope, window_slope
-    from lmpower.uncertainty import influence, sandwich, standard_error
+    from lmpower.tables import read_counts
 
 __version__ = "0.1.0"
 
@@ -53,22 +59,22 @@ _HOMES = {
     "Status": "fit",
     "Together": "posterior",
     "Trust": "posterior",
-    "bootstrap_fit": "bootstrap",
+    "bootstrap_fit": "fit",
     "default_prior": "prior",
     "fit_difficulty": "fit",
     "fit_line": "baseline",
     "forecast_pass_at_k": "forecast",
-    "influence": "uncertainty",
+    "influence": "fit",
     "local_slope": "scaling",
     "pass_at_k": "passk",
-    "profile_interval": "profile",
-    "read_counts": "io",
+    "profile_interval": "fit",
+    "read_counts": "tables",
     "read_logs": "logs",
     "run_backtest": "backtest",
     "sample_posterior": "posterior",
     "sample_together": "posterior",
-    "sandwich": "uncertainty",
-    "standard_error": "uncertainty",
+    "sandwich": "fit",
+    "standard_error": "fit",
     "window_slope": "scaling",
     "write_report": "report",
 }

@@ -20,8 +20,8 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from lmpower.binomial import log_choose
-from lmpower.pytree import pytree
+from lmpower.numerics.binomial import log_choose
+from lmpower.numerics.pytree import pytree
 
 # fixed: the attempts per problem were chosen in advance (and may differ between problems)
 # on_success: a problem is tried until its first success, or first batch with one, or a limit

@@ -25,7 +25,7 @@ from lmpower.difficulty.beta import Beta
 from lmpower.difficulty.compose import Scaled
 from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
-from lmpower.integrals import log_beta, log_rising
+from lmpower.numerics.integrals import log_beta, log_rising
 
 _CONSTRAINTS = {
     "concentration1": constraints.positive,

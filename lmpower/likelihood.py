@@ -25,9 +25,9 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, Family, Points
-from lmpower.grid import Grid, Nodes
-from lmpower.integrals import log1mexp
-from lmpower.precision import float64_on_host
+from lmpower.numerics.grid import Grid, Nodes
+from lmpower.numerics.integrals import log1mexp
+from lmpower.numerics.precision import float64_on_host
 
 T = TypeVar("T")
 # Below the exponent of any kernel: of a row that has seen no point yet.

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import ArrayLike
 
-from lmpower.binomial import stirling_remainder
 from lmpower.counts import LARGEST_COUNT, Counts, CountsError
+from lmpower.numerics.binomial import stirling_remainder
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,8 @@ from lmpower.difficulty.base import Box, Difficulty, Parameter, Search, Summary
 from lmpower.difficulty.beta import Beta
 from lmpower.difficulty.compose import Mixture, ZeroInflated
 from lmpower.difficulty.named import family_given
-from lmpower.integrals import log1mexp
-from lmpower.pytree import pytree
+from lmpower.numerics.integrals import log1mexp
+from lmpower.numerics.pytree import pytree
 
 # u is looked at within (-FAR, FAR), outside of which lies 1e-15 of the prior.
 FAR = 8.0

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.integrals import log1mexp
+from lmpower.numerics.integrals import log1mexp
 from lmpower.passk import check_ks
 
 # Through how many log-spaced budgets the published code draws its line

@@ -15,10 +15,9 @@ from jaxtyping import Float64, Int64
 from lmpower.arguments import LINE_KS
 from lmpower.baseline import PUBLISHED_KS, fit_line, log_spaced_ks
 from lmpower.counts import CountsError
-from lmpower.fit import fit_difficulty
+from lmpower.fit import fit_difficulty, profile_interval
 from lmpower.forecast import forecast_pass_at_k
 from lmpower.posterior import sample_posterior
-from lmpower.profile import profile_interval
 from lmpower.scaling import window_slope
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,154 +14,21 @@ import lmpower
 
 PACKAGE = Path(lmpower.__file__).parent
 
-# A module imports from lower floors only; a package stands for its modules unless they are named.
-FLOORS = {
-    "integrals": 0,
-    "grid": 1,
-    "binomial": 0,
-    "precision": 0,
-    "shards": 0,
-    "files": 0,
-    "pytree": 0,
-    "maximise": 1,
-    "counts": 1,
-    "passk": 2,
-    "difficulty.base": 2,
-    "difficulty.discrete": 3,
-    "difficulty.continuous": 3,
-    "difficulty.powertail": 4,
-    "difficulty.bounded": 4,
-    "difficulty.compose": 4,
-    "difficulty.beta": 5,
-    "difficulty.kumaraswamy": 5,
-    "difficulty.named": 6,
-    "difficulty": 6,
-    "likelihood": 7,
-    "scaling": 7,
-    "distributions": 7,
-    "baseline": 7,
-    "surface": 8,
-    "lanes": 9,
-    "fit": 10,
-    "prior": 7,
-    "posterior.pareto": 0,
-    "posterior.estimate": 0,
-    "posterior.trust": 3,
-    "posterior.draws": 8,
-    "posterior.importance": 10,
-    "posterior.nuts": 10,
-    "posterior.pointwise": 10,
-    "posterior.sample": 11,
-    "posterior.together": 9,
-    "posterior.hierarchy": 12,
-    "posterior": 13,
-    "compare.stacking": 0,
-    "compare.leave_one_out": 1,
-    "compare.checks": 14,
-    "compare.families": 14,
-    "compare.average": 15,
-    "compare": 15,
-    "uncertainty": 11,
-    "bootstrap": 12,
-    "profile": 12,
-    "forecast.chances": 9,
-    "forecast.result": 1,
-    "forecast.fits": 13,
-    "forecast.posteriors": 13,
-    "forecast.ask": 14,
-    "forecast": 14,
-    "contrast.curves": 13,
-    "contrast.pairs": 13,
-    "contrast.better": 15,
-    "contrast.crossings": 15,
-    "contrast.trend": 15,
-    "contrast": 15,
-    "estimators.base": 15,
-    "estimators.curves": 16,
-    "estimators.laws": 16,
-    "estimators.one_by_one": 16,
-    "estimators.posteriors": 17,
-    "estimators.binned": 17,
-    "estimators.named": 18,
-    "estimators": 19,
-    "backtest.intervals": 16,
-    "backtest.trials": 16,
-    "backtest.limit": 16,
-    "backtest.scores": 17,
-    "backtest.results": 17,
-    "backtest.plan": 19,
-    "backtest.budget": 20,
-    "backtest": 21,
-    "decision": 15,
-    "tables": 15,
-    "cells": 2,
-    "io": 16,
-    "datasets.shipped": 0,
-    "datasets.drawn": 17,
-    "datasets.addition": 17,
-    "datasets.reconstruction": 17,
-    "datasets": 18,
-    "meter": 0,
-    "documents": 2,
-    "logs.columns": 16,
-    "logs.best_of_n": 19,
-    "logs.evalplus": 19,
-    "logs.garak": 19,
-    "logs.harbor": 19,
-    "logs.harmbench": 19,
-    "logs.human_eval": 19,
-    "logs.inspect_ai": 19,
-    "logs.lighteval": 19,
-    "logs.livecodebench": 19,
-    "logs.lm_eval": 19,
-    "logs.monkeys": 19,
-    "logs.openai_evals": 19,
-    "logs.aggregates": 19,
-    "logs.independence": 16,
-    "logs.base": 17,
-    "logs.verdicts": 18,
-    "logs.detect": 20,
-    "logs.result": 17,
-    "logs.groups": 18,
-    "logs.notes": 18,
-    "logs.convert": 18,
-    "logs.eval_log": 20,
-    "logs.read": 21,
-    "logs": 22,
-    "plot.paper": 17,
-    "plot": 18,
-    "study": 16,
-    "shares": 7,
-    "records": 19,
-    "arguments": 15,
-    "report.markup": 20,
-    "report.made": 20,
-    "report.group": 20,
-    "report.cautions": 20,
-    "report.survey": 21,
-    "report.findings": 22,
-    "report.charts": 21,
-    "report.shown": 21,
-    "report.layout": 22,
-    "report.difficulty": 23,
-    "report.exponents": 23,
-    "report.passing": 23,
-    "report.problems": 23,
-    "report.sections": 23,
-    "report.page": 24,
-    "report": 25,
-    "cli.terminal": 16,
-    "cli.reading": 26,
-    "cli.backtests": 27,
-    "cli.fits": 27,
-    "cli.forecasts": 27,
-    "cli.reports": 27,
-    "cli.demo": 28,
-    "cli": 29,
-    "inspect_ai": 26,
-    "inspect_hooks": 30,
-    "__main__": 31,
-}
+# From the ground to the roof. A room, a package or a file, imports from lower floors only; modules of one
+# package may import one another, but not in circles.
+FLOORS = (
+    ("numerics",),
+    ("counts", "difficulty", "arguments"),
+    ("files", "passk", "likelihood", "prior", "shares", "distributions"),
+    ("tables", "baseline", "scaling", "fit", "records"),
+    ("posterior", "logs", "datasets", "plot"),
+    ("forecast",),
+    ("compare", "contrast", "estimators", "study"),
+    ("backtest", "report", "inspect_ai"),
+    ("cli",),
+    ("__main__", "inspect_hooks"),
+)
+FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = {file: ".".join(file.relative_to(PACKAGE).with_suffix("").parts) for file in FILES}
 
@@ -189,40 +57,52 @@ def imports(file: Path) -> list[str]:
     return visitor.found
 
 
-def room(name: str) -> str | None:
-    """The longest prefix of a dotted name that has a floor; None for what is only in lmpower."""
-    parts = name.split(".")
-    while parts:
-        if ".".join(parts) in FLOORS:
-            return ".".join(parts)
-        parts.pop()
-    return None
+def room(name: str) -> str:
+    """What stands directly in lmpower."""
+    return name.split(".")[0]
+
+
+def inside(file: Path) -> list[str]:
+    """Names that a file imports from lmpower, without the lmpower."""
+    return [name.removeprefix("lmpower.") for name in imports(file) if name.startswith("lmpower.")]
 
 
 def test_there_are_files_to_look_at():
     assert len(FILES) > 20
 
 
+def test_every_room_has_a_floor():
+    assert set(FLOOR) == {room(name) for name in NAMES.values()} - {"__init__"}
+
+
 @pytest.mark.parametrize("file", FILES, ids=NAMES.get)
 def test_imports_point_strictly_down(file):
-    name = NAMES[file].removesuffix(".__init__")
-    here = room(name)
-    if name == "__init__":
-        lazy = [each for each in imports(file) if each.startswith("lmpower.")]
-        assert not lazy, f"lmpower imports {lazy} at once: let names be loaded when first used"
-        return
-    assert here is not None, f"{name} has no floor in tests/test_architecture.py: give it one"
-    for imported in imports(file):
-        if not imported.startswith("lmpower."):
-            continue
-        there = room(imported.removeprefix("lmpower."))
-        if there is None:  # a name of the front door, such as __version__
-            assert imported == "lmpower.__version__"
-            continue
-        gathers = (file.name == "__init__.py" and there.startswith(f"{name}.")) or there == here == "plot"
-        assert gathers or FLOORS[there] < FLOORS[here], (
-            f"{name} (floor {FLOORS[here]}) imports {imported} (floor {FLOORS[there]})"
+    here = room(NAMES[file])
+    if here == "__init__":
+        assert not inside(file), (
+            f"lmpower imports {inside(file)} at once: let names be loaded when first used"
         )
+        return
+    for imported in inside(file):
+        there = room(imported)
+        if there != here and imported != "__version__":
+            assert FLOOR[there] < FLOOR[here], (
+                f"{NAMES[file]} (floor {FLOOR[here]}) imports {imported} (floor {FLOOR[there]})"
+            )
+
+
+def test_no_circles():
+    """Also of files in one room: no one imports somebody who needs them first."""
+    modules = {name.removesuffix(".__init__") for name in NAMES.values()}
+
+    def module(imported: str) -> str:
+        return imported if imported in modules else imported.rpartition(".")[0]
+
+    needs = {
+        NAMES[file].removesuffix(".__init__"): {module(imported) for imported in inside(file)}
+        for file in FILES
+    }
+    TopologicalSorter(needs).prepare()
 
 
 WALLS = {  # package: where alone it may be imported
@@ -233,10 +113,10 @@ WALLS = {  # package: where alone it may be imported
     "scipy": (),
     "mpmath": (),
     "pandas": ("tables",),
-    "pyarrow": ("tables", "shards", "backtest", "logs"),
+    "pyarrow": ("tables", "backtest", "logs"),
     "zstandard": ("logs",),
     "datasets": ("logs",),
-    "narwhals": ("tables", "io"),
+    "narwhals": ("tables",),
     "inspect_ai": ("inspect_hooks",),
 }
 
@@ -249,17 +129,17 @@ def test_walls(package):
         for imported in imports(file)
         if imported.split(".")[0] == package
     }
-    strangers = {name for name in users if name.split(".")[0] not in WALLS[package]}
+    strangers = {name for name in users if room(name) not in WALLS[package]}
     assert not strangers, f"{package} is imported by {', '.join(sorted(strangers))}"
 
 
 def test_only_fits_and_what_continues_them_use_the_optimiser():
     users = {
-        NAMES[file].split(".")[0]
+        room(NAMES[file])
         for file in FILES
-        if any(imported.startswith("lmpower.maximise") for imported in imports(file))
+        if any(imported.startswith("lmpower.numerics.maximise") for imported in imports(file))
     }
-    assert users <= {"surface", "lanes", "fit", "profile", "uncertainty", "estimators"}
+    assert users == {"fit", "estimators"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=NAMES.get)

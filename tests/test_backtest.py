@@ -12,13 +12,13 @@ import pytest
 from scipy import special, stats
 
 from lmpower.backtest import Real, Synthetic, exponent_bound, line_bias, read_results, run_backtest, score
+from lmpower.backtest.shards import ShardsError
 from lmpower.backtest.trials import draw, future_of_counts, future_of_law, hide
 from lmpower.baseline import log_spaced_ks
 from lmpower.cli import main
 from lmpower.counts import Counts, CountsError
 from lmpower.difficulty import Beta, Scaled
 from lmpower.difficulty.named import law_named
-from lmpower.shards import ShardsError
 
 F = np.float64
 LAW = Scaled(Beta(F(0.3), F(3.0)), F(0.5))
@@ -280,7 +280,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(results, tmp_path):
         "import sys, os, signal\n"
         "sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
-        "from lmpower.shards import Shards\n"
+        "from lmpower.backtest.shards import Shards\n"
         "from lmpower.backtest import run_backtest\n"
         "import test_backtest\n"
         "write = Shards.write\n"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lmpower.baseline import PUBLISHED_KS, Line, fit_line, log_spaced_ks
 from lmpower.counts import Counts, CountsError
-from lmpower.io import read_counts
+from lmpower.tables import read_counts
 
 # Schaeffer et al. 2025 (arXiv 2502.17578), Table 1
 PUBLISHED_LINES = {

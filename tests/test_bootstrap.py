@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from lmpower import bootstrap as module
-from lmpower.bootstrap import bootstrap_fit, percentile_interval
 from lmpower.counts import Counts
-from lmpower.fit import Fit, Status, fit_difficulty
-from lmpower.profile import profile_interval
-from lmpower.uncertainty import standard_error
+from lmpower.fit import Fit, Status, fit_difficulty, profile_interval, standard_error
+from lmpower.fit.bootstrap import bootstrap_fit, percentile_interval
 
 KEY = 11
 

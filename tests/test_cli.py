@@ -23,11 +23,10 @@ from lmpower.baseline import fit_line, log_spaced_ks
 from lmpower.cli import main
 from lmpower.counts import Counts
 from lmpower.datasets import addition, example, example_truth
-from lmpower.fit import Fit, Status, fit_difficulty
+from lmpower.fit import Fit, Status, fit_difficulty, profile_interval
 from lmpower.forecast import Forecast, forecast_pass_at_k
 from lmpower.passk import pass_at_k
 from lmpower.posterior import Posterior, Trust, sample_posterior
-from lmpower.profile import profile_interval
 from lmpower.records import (
     ESTIMATES,
     aligned,
@@ -446,7 +445,7 @@ def test_refusals_come_before_any_work(
     def work(*args: Any) -> None:
         raise AssertionError("it began to work")
 
-    monkeypatch.setattr(lmpower.fit, "fit_difficulty", work)
+    monkeypatch.setattr(lmpower.fit.maximum, "fit_difficulty", work)
     in_file(tmp_path, "", "empty.csv")
     in_file(tmp_path, "counts", "a.xls")
     in_file(tmp_path, "problem,attempts,successes\n", "header.csv")

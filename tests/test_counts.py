@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmpower.binomial import log_choose, stirling_remainder
 from lmpower.counts import (
     Counts,
     CountsError,
@@ -23,7 +22,8 @@ from lmpower.counts import (
     Rows,
     stack_rows,
 )
-from lmpower.io import read_counts
+from lmpower.numerics.binomial import log_choose, stirling_remainder
+from lmpower.tables import read_counts
 
 pairs = st.lists(
     st.integers(1, 2**53).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from lmpower.lanes import devices, elsewhere
+from lmpower.fit.lanes import devices, elsewhere
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ import jax, numpy as np
 from lmpower.counts import rows_of_many
 from lmpower.estimators import estimate_all
 from lmpower.difficulty.named import family_named
-from lmpower.fit import fit_rows
+from lmpower.fit.maximum import fit_rows
 
 out, devices, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 assert jax.local_device_count() == devices, jax.local_devices()

@@ -28,8 +28,8 @@ from lmpower.difficulty import (
 )
 from lmpower.difficulty.base import over_batch
 from lmpower.difficulty.named import LAWS, family_named
-from lmpower.grid import Reach, shared_grid
-from lmpower.integrals import log1mexp
+from lmpower.numerics.grid import Reach, shared_grid
+from lmpower.numerics.integrals import log1mexp
 
 REFERENCE = Path(__file__).parent / "reference" / "log_moment.json"
 F = np.float64

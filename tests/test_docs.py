@@ -78,7 +78,7 @@ def test_every_place_in_the_code_exists(page: Path):
 def test_places_are_found_and_looked_for():
     theory = places((DOCS / "theory.md").read_text(encoding="utf-8"))
     assert len(theory) > 80
-    assert ("maximise.py", "free_coordinates") in theory
+    assert ("numerics/maximise.py", "free_coordinates") in theory
     assert holds("counts.py", "Counts.thin")
     assert not holds("counts.py", "Counts.thicken")
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lmpower.documents
+import lmpower.files.documents
 from lmpower.counts import CountsError
-from lmpower.documents import Document, json_lines, parse_json
+from lmpower.files.documents import Document, json_lines, parse_json
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -75,8 +75,8 @@ def test_what_is_no_json(text: str) -> None:
 def test_a_mistake_is_told_without_reading_on() -> None:
     class Endless(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            assert self.tell() < 10 * lmpower.documents.CHUNK, "it reads on and on"
-            return super().read(lmpower.documents.CHUNK)
+            assert self.tell() < 10 * lmpower.files.documents.CHUNK, "it reads on and on"
+            return super().read(lmpower.files.documents.CHUNK)
 
     text = b'[{"a": 1}, {"a": nonsense}' + b', {"a": 1}' * (1 << 21)
     document = Document(Endless(text), "it")

@@ -9,8 +9,8 @@ import pytest
 from lmpower.counts import Counts
 from lmpower.difficulty import Beta
 from lmpower.fit import Status, fit_difficulty
-from lmpower.io import read_counts
 from lmpower.likelihood import log_likelihood
+from lmpower.tables import read_counts
 
 
 def drawn(alpha: float, beta: float, c: float, problems: int, attempts: int, seed: int) -> Counts:

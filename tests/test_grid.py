@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from lmpower.difficulty.named import family_named
-from lmpower.grid import MULTIPLE, Reach, filled_up, shared_grid
+from lmpower.numerics.grid import MULTIPLE, Reach, filled_up, shared_grid
 
 REACHES = [Reach(100, 100), Reach(50, 10_000), Reach(5_000, 5_000)]
 

@@ -12,9 +12,9 @@ import pytest
 
 from lmpower.counts import Counts
 from lmpower.forecast import forecast_pass_at_k
-from lmpower.io import read_counts
 from lmpower.posterior import Posterior, Together, Trust, sample_posterior, sample_together
 from lmpower.prior import default_prior
+from lmpower.tables import read_counts
 
 KEY = jax.random.key(5)
 # Three groups with a covariate and three without: two programs serve all tests.

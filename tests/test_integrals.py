@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from lmpower.integrals import (
+from lmpower.numerics.integrals import (
     gauss_legendre,
     gregory_correction,
     log1mexp,

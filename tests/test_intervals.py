@@ -12,8 +12,8 @@ from lmpower.counts import Counts, rows_of_many
 from lmpower.difficulty.named import law_named
 from lmpower.estimators import QUANTILES, estimate_all
 from lmpower.fit import fit_difficulty
+from lmpower.fit.uncertainty import covariance, standard_error
 from lmpower.forecast import forecast_pass_at_k
-from lmpower.uncertainty import covariance, standard_error
 
 Q = np.array(QUANTILES)
 RNG = np.random.default_rng(5)

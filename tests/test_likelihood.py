@@ -12,7 +12,7 @@ from scipy import stats
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty import Beta, Kumaraswamy, Scaled, ZeroInflated
 from lmpower.difficulty.named import family_named
-from lmpower.grid import filled_up, shared_grid
+from lmpower.fit.surface import reach_of
 from lmpower.likelihood import (
     Blocks,
     binned_log_likelihood,
@@ -24,7 +24,7 @@ from lmpower.likelihood import (
     scores_on_points,
     value_on_points,
 )
-from lmpower.surface import reach_of
+from lmpower.numerics.grid import filled_up, shared_grid
 
 F = np.float64
 ATTEMPTS = np.array([50] * 12 + [80, 20, 7, 100])

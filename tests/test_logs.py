@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from log_writers import WRITERS, as_document, as_lines, from_lines
 
-import lmpower.meter
+import lmpower.files.meter
 from lmpower.cli import main
 from lmpower.counts import Counts, CountsError
-from lmpower.io import read_counts
 from lmpower.logs import Logs, read_logs
 from lmpower.logs.independence import PREFIX, repeated_block
+from lmpower.tables import read_counts
 
 LOGS = Path(__file__).parent / "logs"
 PLAIN = [LOGS / "inspect_5x10.eval", LOGS / "inspect_5x10_earlystop.eval"]
@@ -738,7 +738,7 @@ def test_a_bar_for_long_files(
     path = write.human_eval(tmp_path / "r.jsonl", TRUTH)
     read_logs(path, progress=True)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(lmpower.meter, "LONG", 10)
+    monkeypatch.setattr(lmpower.files.meter, "LONG", 10)
     table = tmp_path / "counts.csv"
     table.write_text("problem,attempts,successes\na,1,1\n")
     for file in (path, table, write.inspect_eval(tmp_path / "log.eval", TRUTH)):

@@ -14,9 +14,9 @@ from log_writers import as_document, as_lines, from_lines
 
 from lmpower.cli import main
 from lmpower.counts import CountsError
-from lmpower.io import read_counts
 from lmpower.logs import Logs, read_logs
 from lmpower.logs.convert import write_counts
+from lmpower.tables import read_counts
 
 TRUTH = {"a": [True, False, True], "b": [False, False]}
 PAIRS = {"a": (3, 2), "b": (2, 0)}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lmpower.maximise import (
+from lmpower.numerics.maximise import (
     CONVERGED,
     RUNNING,
     ascend,

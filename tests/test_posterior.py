@@ -15,8 +15,9 @@ from scipy import integrate, special, stats
 
 from lmpower.counts import Counts, CountsError, rows_of_many, stack_rows
 from lmpower.difficulty.named import family_named
-from lmpower.grid import shared_grid
+from lmpower.fit.surface import reach_of
 from lmpower.likelihood import expand, slope
+from lmpower.numerics.grid import shared_grid
 from lmpower.posterior import Posterior, Trust, sample_posterior
 from lmpower.posterior import sample as sample_file
 from lmpower.posterior import trust as trust_file
@@ -25,7 +26,6 @@ from lmpower.posterior.pareto import effective, fit_generalised_pareto, smoothed
 from lmpower.posterior.pointwise import log_predictive
 from lmpower.posterior.trust import trust_in
 from lmpower.prior import LogNormal, Whitened, default_prior, sample_prior
-from lmpower.surface import reach_of
 
 F = np.float64
 KEY = jax.random.key(7)

@@ -12,8 +12,9 @@ from lmpower.counts import Rows
 from lmpower.difficulty import Beta, Mixture
 from lmpower.difficulty.base import over_batch
 from lmpower.difficulty.named import LAWS, family_named
-from lmpower.grid import Reach, shared_grid
+from lmpower.fit.surface import summarise
 from lmpower.likelihood import log_moments_on_points
+from lmpower.numerics.grid import Reach, shared_grid
 from lmpower.prior import (
     FAR,
     LogNormal,
@@ -27,7 +28,6 @@ from lmpower.prior import (
     laws_at,
     sample_prior,
 )
-from lmpower.surface import summarise
 
 F = np.float64
 MARGINALS: dict[str, Marginal] = {

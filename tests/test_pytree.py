@@ -13,7 +13,7 @@ import pytest
 import lmpower
 from lmpower.counts import Rows
 from lmpower.difficulty.named import LAWS, family_named
-from lmpower.pytree import pytree
+from lmpower.numerics.pytree import pytree
 
 NAMES = [*LAWS, "scaled-beta", "scaled-kumaraswamy", "zero-inflated-beta", "zero-inflated-kumaraswamy"]
 NAMES += ["zero-inflated-scaled-beta", "zero-inflated-scaled-kumaraswamy"]

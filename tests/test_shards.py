@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import lmpower.shards
-from lmpower.shards import Shards, ShardsError, run_units
+import lmpower.backtest.shards
+from lmpower.backtest.shards import Shards, ShardsError, run_units
 
 CONFIG = {"study": "recovery", "alpha": 0.3, "ks": [1, 2, 4], "search": {"steps": 50}}
 UNITS = 16
@@ -149,7 +149,7 @@ def test_merged_rows_stand_in_the_order_of_units(shards: Shards) -> None:
 
 
 def test_row_groups_are_of_many_units_or_one_large(monkeypatch: pytest.MonkeyPatch, shards: Shards) -> None:
-    monkeypatch.setattr(lmpower.shards, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(lmpower.backtest.shards, "ROWS_PER_GROUP", 10)
     sizes = [0, 4, 4, 0, 4, 35, 1, 9, 3, 0]
     for unit, size in enumerate(sizes):
         shards.write(unit, {"x": np.full(size, unit)})
@@ -423,8 +423,8 @@ SCRIPT = f"""
 import json, os, signal, sys, time
 from pathlib import Path
 import numpy as np
-import lmpower.shards
-from lmpower.shards import Shards, run_units
+import lmpower.backtest.shards
+from lmpower.backtest.shards import Shards, run_units
 
 {inspect.getsource(table)}
 
@@ -446,7 +446,7 @@ def dies_in(home, name, call):
 
 folder, pause, at, call, share = json.loads(sys.argv[1])
 if at:
-    dies_in(os if hasattr(os, at) else lmpower.shards, at, call)
+    dies_in(os if hasattr(os, at) else lmpower.backtest.shards, at, call)
 run_units(Shards(Path(folder), {CONFIG!r}), {UNITS}, compute, **share)
 """
 
@@ -457,7 +457,7 @@ def start(
     """A process that computes a run: ``pause`` seconds a unit, killed in a call of the function ``at``."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", SCRIPT, json.dumps([str(folder), pause, at, call, share])],
-        cwd=Path(lmpower.shards.__file__).parents[1],
+        cwd=Path(lmpower.backtest.shards.__file__).parents[1],
         stderr=subprocess.PIPE,
     )
 

@@ -13,9 +13,9 @@ import pytest
 from scipy import optimize, stats
 
 from lmpower.counts import Counts
-from lmpower.fit import Fit, Status, fit_difficulty, fit_rows
-from lmpower.profile import profile_interval
-from lmpower.uncertainty import (
+from lmpower.fit import profile_interval
+from lmpower.fit.maximum import Fit, Status, fit_difficulty, fit_rows
+from lmpower.fit.uncertainty import (
     covariance,
     exponent_influence,
     influence,

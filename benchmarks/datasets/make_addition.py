@@ -35,7 +35,7 @@ from sums import ALPHABET, END, LENGTH, Texts, split_pairs
 from tqdm import tqdm
 from transformer import Params, init_params
 
-from lmpower.files import require_writable, write_text_atomically
+from lmpower.files.whole import require_writable, write_text_atomically
 
 COLUMNS = ("checkpoint", "temperature", "problem", "attempts", "successes", "p", "tokens")
 

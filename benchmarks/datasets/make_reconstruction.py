@@ -41,7 +41,7 @@ from autoencoder import STEPS, Model, correlated_outcomes, independent_successes
 from jax import Array
 from pictures import digits, read_images
 
-from lmpower.files import require_writable, write_text_atomically
+from lmpower.files.whole import require_writable, write_text_atomically
 
 LARGEST_SEED = 2**32 - 1  # what a key takes with 32-bit numbers
 DIGITS_EPSILONS = [0.008, 0.01]  # with these, a quarter and a seventh of the digits cannot be reconstructed

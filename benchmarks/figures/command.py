@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmpower.arguments import PICTURES
-from lmpower.files import require_writable
-from lmpower.io import choose_group, read_counts
+from lmpower.files.whole import require_writable
 from lmpower.plot import save_figure
+from lmpower.tables import choose_group, read_counts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

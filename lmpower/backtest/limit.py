@@ -20,14 +20,14 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from lmpower.baseline import log_spaced_ks
-from lmpower.binomial import log_choose
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.grid import Grid, Reach, filled_up, shared_grid
+from lmpower.fit.surface import FINE
 from lmpower.likelihood import log_moments_on_points, scores_on_points
+from lmpower.numerics.binomial import log_choose
+from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.passk import check_ks
 from lmpower.scaling import log_neg_log_pass
-from lmpower.surface import FINE
 
 # Numbers of successes looked at together.
 _AT_A_TIME = 1024

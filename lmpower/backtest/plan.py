@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from lmpower.backtest.intervals import crps, intervals
+from lmpower.backtest.shards import Shards, run_units
 from lmpower.backtest.trials import (
     Future,
     draw,
@@ -34,7 +35,6 @@ from lmpower.difficulty.base import Difficulty
 from lmpower.estimators.base import QUANTILES, WINDOW, Estimate
 from lmpower.estimators.named import estimate_all, estimator_named
 from lmpower.passk import check_ks
-from lmpower.shards import Shards, run_units
 
 KS = (10, 100, 1_000, 10_000)
 # The most trials of one unit.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lmpower.files import write_bytes_atomically
+from lmpower.files.whole import write_bytes_atomically
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

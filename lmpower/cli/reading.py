@@ -41,8 +41,8 @@ def read_asked(args: argparse.Namespace) -> dict[str, Counts]:
 def read_logs_asked(args: argparse.Namespace) -> Logs:
     """The groups asked for; what was detected is told above the tables, or beside JSON."""
     _require_by(args)
-    from lmpower.io import choose_group
     from lmpower.logs import read_logs
+    from lmpower.tables import choose_group
 
     logs = read_logs(
         args.files,

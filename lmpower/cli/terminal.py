@@ -55,7 +55,7 @@ def require_file(path: Path, suffixes: Sequence[str], what: str) -> None:
         raise ValueError(
             f"cannot {done} {path}: the suffix of a {what} must be one of {', '.join(suffixes)}"
         )
-    from lmpower.files import require_writable
+    from lmpower.files.whole import require_writable
 
     require_writable(path)
 

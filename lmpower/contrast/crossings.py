@@ -15,7 +15,7 @@ from lmpower.contrast.curves import AT_A_TIME, height
 from lmpower.contrast.pairs import side_by_side, trust_in_all
 from lmpower.difficulty.base import Difficulty
 from lmpower.forecast.chances import grid_holding
-from lmpower.grid import Grid
+from lmpower.numerics.grid import Grid
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.estimate import Estimate, estimate_of, number_or_none, percent
 

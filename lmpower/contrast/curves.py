@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import Difficulty, Points
 from lmpower.forecast.chances import grid_holding
-from lmpower.grid import Grid
+from lmpower.numerics.grid import Grid
 from lmpower.posterior.draws import Posterior
 
 # Draws at a time.

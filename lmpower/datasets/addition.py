@@ -71,8 +71,8 @@ def addition(checkpoint: int | None = None, temperature: float | None = None) ->
     """
     import numpy as np
 
-    from lmpower.io import read_counts
-    from lmpower.tables import open_table
+    from lmpower.tables import read_counts
+    from lmpower.tables.table import open_table
 
     columns = ("checkpoint", "temperature", "p", "tokens")
     known: dict[tuple[str, str], tuple[list[float], list[int]]] = {}

@@ -27,7 +27,7 @@ def example(model: str = "model-a") -> Counts:
     Raises:
         CountsError: for another model, listing those there are.
     """
-    from lmpower.io import choose_group, read_counts
+    from lmpower.tables import choose_group, read_counts
 
     with shipped("example.csv") as path:
         return choose_group(read_counts(path, by="model"), model)

@@ -26,7 +26,7 @@ def reconstruction() -> dict[str, Counts]:
     the mean squared error a pixel, "0.008" and "0.01". All groups have the same images, and both thresholds
     of a temperature judge the same trials.
     """
-    from lmpower.io import read_counts
+    from lmpower.tables import read_counts
 
     with shipped("reconstruction.csv") as path:
         return read_counts(path, by=["temperature", "epsilon"], stopping="fixed")

@@ -26,8 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.grid import Grid, Nodes
-from lmpower.precision import float64_on_host
+from lmpower.numerics.grid import Grid, Nodes
+from lmpower.numerics.precision import float64_on_host
 
 # log p of what is never solved: p^s vanishes for s > 0 and is 1 for s = 0, without 0 * inf.
 NEVER = -1e30

@@ -14,9 +14,9 @@ from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
-from lmpower.integrals import log_beta, log_beta_ratio, log_rising
-from lmpower.precision import float64_on_host
-from lmpower.pytree import pytree
+from lmpower.numerics.integrals import log_beta, log_beta_ratio, log_rising
+from lmpower.numerics.precision import float64_on_host
+from lmpower.numerics.pytree import pytree
 
 
 @pytree

@@ -27,10 +27,10 @@ from lmpower.difficulty.base import (
     no_points,
 )
 from lmpower.difficulty.continuous import Continuous, from_either_side, log_success
-from lmpower.grid import Grid, Nodes
-from lmpower.integrals import find_window, gauss_legendre, log_sum_exp
-from lmpower.precision import float64_on_host
-from lmpower.pytree import pytree
+from lmpower.numerics.grid import Grid, Nodes
+from lmpower.numerics.integrals import find_window, gauss_legendre, log_sum_exp
+from lmpower.numerics.precision import float64_on_host
+from lmpower.numerics.pytree import pytree
 
 
 @pytree

@@ -17,10 +17,10 @@ from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import NEVER, Box, Difficulty, Parameter, Points, Search, Summary, Tail, in_box
 from lmpower.difficulty.continuous import Continuous
-from lmpower.grid import Grid, Nodes
-from lmpower.integrals import log_sum_exp
-from lmpower.precision import float64_on_host
-from lmpower.pytree import pytree
+from lmpower.numerics.grid import Grid, Nodes
+from lmpower.numerics.integrals import log_sum_exp
+from lmpower.numerics.precision import float64_on_host
+from lmpower.numerics.pytree import pytree
 
 # the smallest share of unsolvable problems a fit looks at: it costs no data set 1e-6 nats against 0
 _LEAST_SHARE = 1e-9

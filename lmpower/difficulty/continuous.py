@@ -2,7 +2,7 @@
 
 A family gives the density of w = logit x, where p = c x, and the mass beyond either far end. There the
 integrand decays exponentially both ways, which equally spaced nodes sum to the last digits; what lies
-beyond them is known in closed form (``integrals.py``).
+beyond them is known in closed form (``numerics/integrals.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import NEVER, Difficulty, Points
-from lmpower.grid import BEYOND, Grid, Nodes
-from lmpower.integrals import (
+from lmpower.numerics.grid import BEYOND, Grid, Nodes
+from lmpower.numerics.integrals import (
     CLOSING_ABOVE,
     CLOSING_BELOW,
     DROP,
@@ -28,7 +28,7 @@ from lmpower.integrals import (
     log_sum_exp,
     trapezoid,
 )
-from lmpower.precision import float64_on_host
+from lmpower.numerics.precision import float64_on_host
 
 # One side of a cdf is integrated up to here beyond the law's last feature, then closed exactly.
 _SIDE_CLOSING = 12.0

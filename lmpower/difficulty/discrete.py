@@ -26,10 +26,10 @@ from lmpower.difficulty.base import (
     Tail,
     no_points,
 )
-from lmpower.grid import Grid, Nodes
-from lmpower.integrals import log_sum_exp
-from lmpower.precision import float64_on_host
-from lmpower.pytree import pytree
+from lmpower.numerics.grid import Grid, Nodes
+from lmpower.numerics.integrals import log_sum_exp
+from lmpower.numerics.precision import float64_on_host
+from lmpower.numerics.pytree import pytree
 
 
 @pytree

@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 
 from lmpower.difficulty.base import Tail
 from lmpower.difficulty.powertail import PowerTail
-from lmpower.integrals import log1mexp, log_beta
-from lmpower.precision import float64_on_host
-from lmpower.pytree import pytree
+from lmpower.numerics.integrals import log1mexp, log_beta
+from lmpower.numerics.precision import float64_on_host
+from lmpower.numerics.pytree import pytree
 
 
 @pytree

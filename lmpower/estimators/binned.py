@@ -28,8 +28,8 @@ from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import Estimate, ks_of_slope, slope_through
 from lmpower.estimators.laws import curve_of, scale_rule
-from lmpower.integrals import gauss_legendre, log_sides, log_sum_exp
-from lmpower.maximise import ascend, begin
+from lmpower.numerics.integrals import gauss_legendre, log_sides, log_sum_exp
+from lmpower.numerics.maximise import ascend, begin
 
 # The published box of both shapes.
 _LOW, _HIGH = np.log(0.01), np.log(100.0)

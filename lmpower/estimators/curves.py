@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from lmpower.baseline import log_spaced_ks
 from lmpower.counts import CountsError, Rows
 from lmpower.estimators.base import Estimate, slope_in
-from lmpower.maximise import ascend, begin
+from lmpower.numerics.maximise import ascend, begin
 from lmpower.passk import log_fail_at_k
 
 _BROWN_KS = 40

@@ -23,10 +23,10 @@ from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_through, slope_weights
-from lmpower.fit import Fit, Status, fit_rows
+from lmpower.fit.maximum import Fit, Status, fit_rows
+from lmpower.fit.uncertainty import covariance, exponent_slope, normal_quantiles, template_of
 from lmpower.forecast.chances import grid_holding, weights_given
-from lmpower.grid import Grid
-from lmpower.uncertainty import covariance, exponent_slope, normal_quantiles, template_of
+from lmpower.numerics.grid import Grid
 
 # Datasets forecast at once.
 _AT_A_TIME = 64

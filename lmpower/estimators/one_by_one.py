@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from lmpower.counts import Rows, widened
 from lmpower.estimators.base import Estimate, slope_in
-from lmpower.integrals import log_beta_ratio
+from lmpower.numerics.integrals import log_beta_ratio
 
 _LARGEST = 10
 _log_ratio = jax.jit(log_beta_ratio)

@@ -17,8 +17,8 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Points
-from lmpower.grid import Grid, Reach, filled_up, shared_grid
-from lmpower.surface import FINE
+from lmpower.fit.surface import FINE
+from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
 
 METRICS = ("any", "all", "at_least")
 # Nodes of a grid, or 4, 16, ... times as many, so that few programs are compiled.

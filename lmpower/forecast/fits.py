@@ -18,10 +18,10 @@ from jaxtyping import Array
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit import Fit
+from lmpower.fit.uncertainty import covariance, normal_quantiles
 from lmpower.forecast.chances import chance, grid_holding, reach_of_chances, weights_given
 from lmpower.forecast.result import Forecast
-from lmpower.grid import Grid
-from lmpower.uncertainty import covariance, normal_quantiles
+from lmpower.numerics.grid import Grid
 
 _OFFSETS = 41
 

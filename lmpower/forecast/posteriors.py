@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.binomial import log_choose
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
+from lmpower.fit.surface import FINE
 from lmpower.forecast.chances import chance, grid_holding, reach_of_chances, weights_given
 from lmpower.forecast.result import Forecast
-from lmpower.grid import Grid
+from lmpower.numerics.binomial import log_choose
+from lmpower.numerics.grid import Grid
 from lmpower.posterior.draws import Posterior
-from lmpower.surface import FINE
 
 # A multiple of so many rows, so that few programs are compiled; draws at a time.
 _ROWS, _AT_A_TIME = 32, 8

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from lmpower.numerics.pytree import pytree
 from lmpower.posterior.estimate import number_or_none, percent
-from lmpower.pytree import pytree
 
 
 @pytree

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import CountsError
+from lmpower.files.meter import Moved, unheard
 from lmpower.logs.independence import Stream, fingerprint
-from lmpower.meter import Moved, unheard
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lmpower.documents import json_lines
+from lmpower.files.documents import json_lines
 from lmpower.logs.base import Choices, Format, Ledger, Opening
 from lmpower.logs.independence import fingerprint
 from lmpower.logs.verdicts import label, outcome_of, whole

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import CountsError
-from lmpower.meter import Moved
+from lmpower.files.meter import Moved
 
 ROWS = 16  # a row may hold ten thousand answers
 

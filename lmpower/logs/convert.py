@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import CountsError
-from lmpower.files import require_writable, write_text_atomically, written_whole
+from lmpower.files.whole import require_writable, write_text_atomically, written_whole
 from lmpower.logs.result import Logs
-from lmpower.tables import SUFFIXES
+from lmpower.tables.table import SUFFIXES
 
 COLUMNS = ("group", "problem", "attempts", "successes", "stopping")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import CountsError
-from lmpower.documents import Document, readable
+from lmpower.files.documents import Document, readable
 from lmpower.logs.base import Choices, Format, Ledger, Opening
 from lmpower.logs.verdicts import outcome_of, shown
 

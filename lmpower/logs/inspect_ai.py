@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lmpower.counts import CountsError
-from lmpower.documents import Document, Readable, readable
+from lmpower.files.documents import Document, Readable, readable
 from lmpower.logs.base import Choices, Format, Ledger, Opening
 from lmpower.logs.independence import fingerprint
 from lmpower.logs.verdicts import choose, label, outcome_of, shown

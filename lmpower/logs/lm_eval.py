@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import CountsError
-from lmpower.documents import json_lines
+from lmpower.files.documents import json_lines
 from lmpower.logs.base import Choices, Format, Ledger, Opening
 from lmpower.logs.verdicts import choose, label, outcome_of, shown, successes_in, whole
 

@@ -2,7 +2,7 @@
 
 Each file is recognised and read into a ledger; ledgers of one group are merged; what became of attempts
 without an outcome is settled as the caller chose; and then the counts are made where those of tables
-are made, `lmpower.io.split_groups`, so that the same checks meet them.
+are made, `lmpower.tables.read.split_groups`, so that the same checks meet them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lmpower.counts import STOPPING, Counts, CountsError
-from lmpower.io import ERRORS, Tally, check_choice, read_counts, split_groups
+from lmpower.files.meter import bar
 from lmpower.logs.base import Choices, Format, Ledger
 from lmpower.logs.detect import TABLE, check_format, detect, opening
 from lmpower.logs.eval_log import Held, held_or_file, is_eval_log
@@ -25,7 +25,7 @@ from lmpower.logs.inspect_ai import INSPECT
 from lmpower.logs.monkeys import HUB
 from lmpower.logs.notes import check, notes_of
 from lmpower.logs.result import Logs
-from lmpower.meter import bar
+from lmpower.tables.read import ERRORS, Tally, check_choice, read_counts, split_groups
 
 
 def read_logs(

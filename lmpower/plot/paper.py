@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from lmpower.files import write_bytes_atomically
+from lmpower.files.whole import write_bytes_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

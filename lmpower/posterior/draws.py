@@ -17,11 +17,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.files import require_writable, written_whole
+from lmpower.files.whole import require_writable, written_whole
+from lmpower.numerics.pytree import pytree
 from lmpower.posterior.estimate import Estimate, estimate_of, head_line, number_or_none
 from lmpower.posterior.trust import Trust
 from lmpower.prior import Prior
-from lmpower.pytree import pytree
 
 
 @pytree

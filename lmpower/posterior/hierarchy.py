@@ -50,16 +50,16 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from lmpower.counts import Counts, Rows, stack_rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_given
-from lmpower.grid import Grid, filled_up, shared_grid
-from lmpower.lanes import FINEST, Lanes, devices, elsewhere
+from lmpower.fit.lanes import FINEST, Lanes, devices, elsewhere
+from lmpower.fit.surface import FINE, Tile, reach_of
 from lmpower.likelihood import Blocks, normalised, slope
+from lmpower.numerics.grid import Grid, filled_up, shared_grid
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.nuts import Chains, one_chain, with_gradient
 from lmpower.posterior.sample import labels_may_switch, off_the_grid, sample_posterior
 from lmpower.posterior.together import Together, listed
 from lmpower.posterior.trust import Trust, chain_diagnostics, trust_in
 from lmpower.prior import LogNormal, Normal, Prior, Whitened, laws_at, prior_given
-from lmpower.surface import FINE, Tile, reach_of
 
 _CHAINS, _WARMUP = 4, 150
 # One draw in so many is kept; chains that have not mixed run once more, that much longer.

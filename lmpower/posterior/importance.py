@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.lanes import CHECK, FINEST, Lanes, elsewhere
+from lmpower.fit.lanes import CHECK, FINEST, Lanes, elsewhere
+from lmpower.fit.surface import COARSE, FINE, heights
 from lmpower.posterior.pareto import effective, smoothed
-from lmpower.surface import COARSE, FINE, heights
 
 # Blocks of points of each round, after one of the prior's, and how many points programs take at a time.
 _ROUNDS, _POINTS = (1, 2, 5), 256

@@ -17,9 +17,9 @@ from jaxtyping import Array, Float, Int
 from numpyro.infer.hmc import hmc
 
 from lmpower.counts import Rows
-from lmpower.lanes import FINEST, Lanes
+from lmpower.fit.lanes import FINEST, Lanes
+from lmpower.fit.surface import FINE, Load, Tile, block_by_block
 from lmpower.likelihood import Blocks, slope
-from lmpower.surface import FINE, Load, Tile, block_by_block
 
 _DEEPEST, _ACCEPTANCE, _THINNING = 8, 0.9, 4
 

@@ -20,7 +20,8 @@ from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.compose import Mixture, ZeroInflated
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.named import family_given
-from lmpower.lanes import CHECK, Lanes, overwrite, taken
+from lmpower.fit.lanes import CHECK, Lanes, overwrite, taken
+from lmpower.fit.surface import FINE, heights
 from lmpower.likelihood import normalised
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.importance import GRID_TOLERANCE, Weighted, drawn, resampled, weigh
@@ -29,7 +30,6 @@ from lmpower.posterior.pareto import MOST_K
 from lmpower.posterior.trust import LEAST_ESS, chain_diagnostics, trust_in
 from lmpower.prior import Prior, Whitened, laws_at, prior_given
 from lmpower.scaling import log_neg_log_pass
-from lmpower.surface import FINE, heights
 
 METHODS = ("fast", "nuts")
 # How many times as many points where weights cannot be trusted.

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from lmpower.numerics.pytree import pytree
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.estimate import Estimate, estimate_of, head_line, number_or_none
 from lmpower.posterior.trust import Trust
 from lmpower.prior import LogNormal
-from lmpower.pytree import pytree
 
 
 @pytree

@@ -8,7 +8,7 @@ from typing import Any
 
 from lmpower.compare import FAMILIES as COMPARABLE
 from lmpower.counts import Counts
-from lmpower.files import require_writable, write_text_atomically
+from lmpower.files.whole import require_writable, write_text_atomically
 from lmpower.report.findings import Findings, find_out
 from lmpower.report.made import Made, made_now
 from lmpower.report.page import report_page

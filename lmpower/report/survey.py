@@ -11,8 +11,8 @@ import numpy as np
 
 from lmpower.compare import average_forecast, check_fit
 from lmpower.counts import Counts, CountsError
+from lmpower.fit.lanes import side_by_side
 from lmpower.forecast import Forecast, forecast_pass_at_k
-from lmpower.lanes import side_by_side
 from lmpower.passk import pass_at_k, stopped_pass_at_k
 from lmpower.records import Record
 from lmpower.report.group import Ahead, Counted, Group, Measured, Other, Picture, Problems, Straight

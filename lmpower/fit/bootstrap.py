@@ -21,8 +21,8 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit import Fit, fit_rows
-from lmpower.uncertainty import template_of
+from lmpower.fit.maximum import Fit, fit_rows
+from lmpower.fit.uncertainty import template_of
 
 KINDS = ("problems", "parametric")
 # Draws held at once: 64 MB of float64.

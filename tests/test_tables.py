@@ -1,4 +1,4 @@
-"""io.py: every source gives the same counts, and every bad input its own sentence."""
+"""tables: every source gives the same counts, and every bad input its own sentence."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lmpower.tables
+import lmpower.tables.table
 from lmpower.counts import CountsError
-from lmpower.files import write_bytes_atomically, write_text_atomically
-from lmpower.io import choose_group, read_counts
+from lmpower.files.whole import write_bytes_atomically, write_text_atomically
+from lmpower.tables import choose_group, read_counts
 
 WIDE = {
     "model": ["m1", "m1", "m2", "m2", "m2"],
@@ -425,7 +425,7 @@ def test_files_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def denied(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(lmpower.tables, "open", denied, raising=False)
+    monkeypatch.setattr(lmpower.tables.table, "open", denied, raising=False)
     assert refused(path) == f"cannot read {path}: Permission denied"
 
 
@@ -440,7 +440,7 @@ def test_csv_needs_no_data_frame_library(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "for name in ('pandas', 'polars', 'pyarrow', 'narwhals'): sys.modules[name] = None\n"
-        "from lmpower.io import read_counts\n"
+        "from lmpower.tables.read import read_counts\n"
         f"assert len(read_counts({str(path)!r})['all']) == 3"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

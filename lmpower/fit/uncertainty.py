@@ -23,13 +23,13 @@ from jaxtyping import Array, Bool, Float
 
 from lmpower.counts import Counts, Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit import Fit, penalty_table
-from lmpower.grid import shared_grid
-from lmpower.lanes import MOST_STEPS, Lanes
+from lmpower.fit.lanes import MOST_STEPS, Lanes
+from lmpower.fit.maximum import Fit, penalty_table
+from lmpower.fit.surface import FINE, Load, Tile, block_by_block, reach_of, surface_of
 from lmpower.likelihood import Blocks, expand, scores_on_points
-from lmpower.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
-from lmpower.precision import float64_on_host
-from lmpower.surface import FINE, Load, Tile, block_by_block, reach_of, surface_of
+from lmpower.numerics.grid import shared_grid
+from lmpower.numerics.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
+from lmpower.numerics.precision import float64_on_host
 
 
 def covariance(fit: Fit) -> Float[np.ndarray, "*B D D"]:

@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike
 from lmpower.counts import Counts, Rows, rows_given
 from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.named import family_given
-from lmpower.lanes import Lanes
-from lmpower.maximise import CONVERGED, begin
-from lmpower.pytree import pytree
+from lmpower.fit.lanes import Lanes
+from lmpower.numerics.maximise import CONVERGED, begin
+from lmpower.numerics.pytree import pytree
 
 
 class Status(enum.IntEnum):

@@ -25,9 +25,9 @@ from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Family
-from lmpower.grid import Grid, Reach, filled_up, shared_grid
-from lmpower.maximise import CONVERGED, RUNNING, Ascent, begin
-from lmpower.surface import COARSE, FINE, Load, Tile, climb, height, set_out
+from lmpower.fit.surface import COARSE, FINE, Load, Tile, climb, height, set_out
+from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
+from lmpower.numerics.maximise import CONVERGED, RUNNING, Ascent, begin
 
 T = TypeVar("T")
 # The grid for those whom the fine one does not do, and how much finer the one is that checks another.

@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lmpower.cells import label_in, outcome_in, stopping_in, whole_number_in
 from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError
-from lmpower.meter import bar
-from lmpower.tables import Cells, Table, listed, open_table, picker
+from lmpower.files.meter import bar
+from lmpower.tables.cells import label_in, outcome_in, stopping_in, whole_number_in
+from lmpower.tables.table import Cells, Table, listed, open_table, picker
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lmpower.counts import CountsError
-from lmpower.documents import json_lines, readable
-from lmpower.meter import Moved, unheard
+from lmpower.files.documents import json_lines, readable
+from lmpower.files.meter import Moved, unheard
 
 Cells = tuple[Any, ...]
 

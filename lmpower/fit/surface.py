@@ -21,9 +21,9 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Family, Summary
-from lmpower.grid import Grid, Reach
 from lmpower.likelihood import Blocks, expand, value_on_points
-from lmpower.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend
+from lmpower.numerics.grid import Grid, Reach
+from lmpower.numerics.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend
 
 # A batch climbs in float32 on a coarse grid (1e-5 a problem), which is twice as fast, and ends in
 # float64 on a fine one (1e-10).

@@ -22,11 +22,11 @@ from jaxtyping import Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit import Fit, penalty_table
-from lmpower.lanes import FINEST, MOST_STEPS, Lanes
-from lmpower.maximise import Ascent, begin
-from lmpower.surface import FINE
-from lmpower.uncertainty import covariance, normal_quantiles, template_of
+from lmpower.fit.lanes import FINEST, MOST_STEPS, Lanes
+from lmpower.fit.maximum import Fit, penalty_table
+from lmpower.fit.surface import FINE
+from lmpower.fit.uncertainty import covariance, normal_quantiles, template_of
+from lmpower.numerics.maximise import Ascent, begin
 
 # An end is found when r is this close to z: alpha is then off by a millionth of a standard error.
 _TOLERANCE = 1e-6

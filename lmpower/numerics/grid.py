@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from lmpower.integrals import gregory_correction
+from lmpower.numerics.integrals import gregory_correction
 
 # A grid has a multiple of so many nodes, so that blocks of nodes are full.
 MULTIPLE = 64

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmpower.counts import CountsError
-from lmpower.meter import Moved, unheard
+from lmpower.files.meter import Moved, unheard
 
 CHUNK = 1 << 20  # bytes decoded at a time
 LONGEST = 1 << 31  # characters of one value: beyond it memory is at stake, and no tool writes such logs

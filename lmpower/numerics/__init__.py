@@ -1,0 +1,1 @@
+"""What the theory is computed with: log Beta and quadrature, grids, Newton's ascent, and the precision."""
