@@ -14,7 +14,7 @@ from lmpower.counts import Counts
 from lmpower.difficulty import Beta, Kumaraswamy
 from lmpower.fit import fit_difficulty
 from lmpower.forecast import forecast_pass_at_k
-from lmpower.forecast.posteriors import _drawn
+from lmpower.forecast.posteriors import _drawn, _simulate
 from lmpower.posterior import sample_posterior
 
 A, B = 0.4, 3.0
@@ -181,6 +181,23 @@ def test_chances_per_problem_are_means_over_draws_however_many(posterior):
     truth = np.mean(-np.expm1(betaln(a + s, b + f + KS) - betaln(a + s, b + f)), axis=0)
     np.testing.assert_allclose(ours.per_problem, truth, rtol=1e-9)
     np.testing.assert_allclose(ours.pass_at_k, truth.mean(axis=0), rtol=1e-9)
+
+
+def test_a_few_problems_more_need_no_other_program(posterior):
+    """And what fills up the number has no weight."""
+
+    def alike(problems):
+        counts = Counts(attempts=np.full(problems, 10), successes=np.full(problems, 3))
+        return forecast_pass_at_k(certain(posterior, LAW, 400), KS, counts)
+
+    few = alike(65)
+    programs = _simulate._cache_size()
+    many = alike(80)
+    assert _simulate._cache_size() == programs
+    np.testing.assert_allclose(few.per_problem, many.per_problem[:65], rtol=1e-12)
+    p = stats.beta(A + 3, B + 7).rvs((4000, 65), random_state=1)
+    spread = np.std(np.mean(-np.expm1(KS * np.log1p(-p[..., None])), axis=1), axis=0)
+    np.testing.assert_allclose(few.draws.std(axis=0), spread, rtol=0.15)
 
 
 def test_a_problem_is_drawn_from_its_own_row():

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Counts, CountsError, require_counts
 from lmpower.difficulty.base import Difficulty
+from lmpower.numerics.lengths import rounded_up
 from lmpower.posterior import Posterior
 
 # Features with a smaller tail probability stand out. There are nine, and yet of 500 data sets drawn from
@@ -263,8 +264,8 @@ def _replicated(
     for at in range(0, replicates, chunk):
         index = np.arange(at, at + chunk, dtype=np.uint32)
         with jax.enable_x64(True):
-            log_p, seeds = _drawn(draws, key, index, problems=attempts.size)
-            p = np.exp(np.minimum(np.asarray(log_p), 0.0))
+            log_p, seeds = _drawn(draws, key, index, problems=rounded_up(attempts.size))
+            p = np.exp(np.minimum(np.asarray(log_p)[:, : attempts.size], 0.0))
         successes = [
             np.random.default_rng(seed).binomial(attempts, each)
             for seed, each in zip(np.asarray(seeds), p, strict=True)

@@ -22,6 +22,7 @@ from lmpower.forecast.chances import chance, grid_holding, reach_of_chances, wei
 from lmpower.forecast.result import Forecast
 from lmpower.numerics.binomial import log_choose
 from lmpower.numerics.grid import Grid
+from lmpower.numerics.lengths import rounded_up
 from lmpower.posterior.draws import Posterior
 
 # A multiple of so many rows, so that few programs are compiled; draws at a time.
@@ -50,19 +51,21 @@ def forecast_from_draws(
         given = jax.tree.map(lambda leaf: leaf[0], stack_rows([rows], _ROWS))
     # (new problems are drawn only for a measurement of them)
     simulated = seen is not None or measured is not None
-    row_of_problem = np.zeros(1 if counts is None else len(counts), np.int64)
+    problems = 1 if counts is None else len(counts)
+    counted = np.arange(rounded_up(problems)) < problems
+    row_of_problem = np.zeros(counted.size, np.int64)
     if seen is not None:
-        row_of_problem = np.asarray(seen.row_of_problem)
-    grid = _grid_to_draw_from(law, rows, ks, metric, row_of_problem.size if simulated else _FEW)
+        row_of_problem[:problems] = seen.row_of_problem
+    grid = _grid_to_draw_from(law, rows, ks, metric, problems if simulated else _FEW)
     draws = len(posterior.log_likelihood)
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(0) if key is None else key, draws)
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
-        found = _simulate(*arrays, row_of_problem, keys, metric=metric, tau=tau)
+        found = _simulate(*arrays, row_of_problem, counted, keys, metric=metric, tau=tau)
         mean, each, chances, log_p = jax.tree.map(np.asarray, found)
     values = chances if simulated else mean
     if measured is not None:
-        values = _measurements(log_p, ks, seen, measured, key)
+        values = _measurements(log_p[:, :problems], ks, seen, measured, key)
     lower, upper = posterior.estimate(values, asked["level"])[2:]
     per_problem = None if seen is None else each[seen.row_of_problem]
     estimate = np.mean(mean, axis=0)
@@ -85,6 +88,7 @@ def _simulate(
     grid: Grid,
     ks: Array,
     row_of_problem: Array,
+    counted: Array,
     keys: Array,
     *,
     metric: str,
@@ -92,9 +96,11 @@ def _simulate(
 ) -> tuple[Array, Array, Array, Array]:
     """Of S laws: E g [S, K] and of every row [R, K] (their mean); a draw of g [S, K] and log p [S, P].
 
-    A problem's p is drawn from the grid's points, on which sums of g and g^2 are exact.
+    A problem's p is drawn from the grid's points, on which sums of g and g^2 are exact. Problems [P] which
+    are not ``counted`` are there for the number only.
     """
     share = jnp.asarray(rows.weight) / jnp.sum(rows.weight)
+    problems = jnp.sum(counted)
 
     def one(law: Difficulty, key: Array) -> tuple[Array, Array, Array, Array]:
         points = law.points(grid)
@@ -102,7 +108,7 @@ def _simulate(
         weights = weights_given(points, rows)
         each = weights @ hit
         chosen = _drawn(weights, row_of_problem, jax.random.uniform(key, row_of_problem.shape, hit.dtype))
-        return each, share @ each, jnp.mean(hit[chosen], axis=0), points.log_p[chosen]
+        return each, share @ each, counted @ hit[chosen] / problems, points.log_p[chosen]
 
     def some(total: Array, laws_keys: tuple[Difficulty, Array]) -> tuple[Array, tuple[Array, ...]]:
         each, *found = jax.vmap(one)(*laws_keys)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from lmpower.numerics.integrals import gregory_correction
+from lmpower.numerics.lengths import grown
 
 # A grid has a multiple of so many nodes, so that blocks of nodes are full.
 MULTIPLE = 64
@@ -172,5 +173,5 @@ def filled_up(grid: Grid, multiple: int, growth: int = 4) -> Grid:
 
 
 def _longer(part: np.ndarray, value: float, multiple: int, growth: int) -> np.ndarray:
-    length = multiple * growth ** max(math.ceil(math.log(part.size / multiple, growth)), 0)
+    length = grown(part.size, multiple, growth)
     return np.pad(part, (0, length - part.size), constant_values=value)

@@ -1,0 +1,20 @@
+"""Few lengths for arrays whose size varies from call to call: a program is compiled for each length."""
+
+from __future__ import annotations
+
+
+def grown(least: int, multiple: int, growth: int = 4) -> int:
+    """``multiple`` times 1, or ``growth``, or its square, ...: the first that is not below ``least``."""
+    length = multiple
+    while length < least:
+        length *= growth
+    return length
+
+
+def rounded_up(least: int) -> int:
+    """The first that is not below ``least`` of 8, 16, 24, ..., 64, 80, 96, 112, 128, 160, ...
+
+    Four to a power of two, so that never more than a quarter is filling.
+    """
+    step = 1 << max((least - 1).bit_length() - 3, 3)
+    return -(-least // step) * step
