@@ -12,9 +12,9 @@ def grown(least: int, multiple: int, growth: int = 4) -> int:
 
 
 def rounded_up(least: int) -> int:
-    """The first that is not below ``least`` of 8, 16, 24, ..., 64, 80, 96, 112, 128, 160, ...
+    """The first that is not below ``least`` of 128, 256, 384, 512, 640, 768, 896, 1024, 1280, ...
 
-    Four to a power of two, so that never more than a quarter is filling.
+    From 512 on four to a power of two, so that of many no more than a quarter is filling.
     """
-    step = 1 << max((least - 1).bit_length() - 3, 3)
+    step = 1 << max((least - 1).bit_length() - 3, 7)
     return -(-least // step) * step
