@@ -1,6 +1,6 @@
 """Groups whose difficulties are alike in part: models, benchmarks, checkpoints of one model.
 
-In the prior's normal coordinates (``prior.py``) each group g has its own u_g. They are tied together by
+In the prior's normal coordinates (``prior``) each group g has its own u_g. They are tied together by
 
     u_gd = sqrt(r_d) m_d + sqrt(1 - r_d) z_gd,    m_d, z_gd ~ N(0, 1),    r_d ~ Uniform(0, 1),
 
