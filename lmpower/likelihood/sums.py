@@ -127,11 +127,13 @@ def needs_nodes(law: Difficulty, grid: Grid) -> bool:
 
 
 def phi(rows: Rows) -> tuple[Array, Array, Array]:
+    """(s, f, 1) of every row, each [R]."""
     s, f = jnp.asarray(rows.successes), jnp.asarray(rows.failures)
     return s, f, jnp.ones_like(s)
 
 
 def weighted_sum(rows: Rows, log_moments: Float[Array, " R"]) -> Float[Array, ""]:
+    """sum of weight * log_moment; rows of weight 0 are padding, whatever their moment."""
     return jnp.sum(jnp.where(rows.weight != 0, rows.weight * log_moments, 0.0))
 
 
