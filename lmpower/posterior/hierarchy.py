@@ -50,7 +50,9 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from lmpower.counts import Counts, Rows, stack_rows, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_given
-from lmpower.fit.lanes import FINEST, Lanes, devices, elsewhere
+from lmpower.fit.chunks import used_rows
+from lmpower.fit.devices import devices, elsewhere
+from lmpower.fit.lanes import FINEST, Lanes
 from lmpower.fit.surface import FINE, Tile, reach_of
 from lmpower.likelihood import Blocks, normalised, slope
 from lmpower.numerics.grid import Grid, filled_up, shared_grid
@@ -291,7 +293,6 @@ def _task(
     rows: Rows, family: Whitened, alone: Posterior, raised: np.ndarray | None, refinement: float
 ) -> _Task:
     width = rows.weight.shape[-1]
-    used = width - np.argmax(rows.weight[:, ::-1] != 0, axis=-1)
     grid = shared_grid(reach_of(rows), refinement, family.needs_span)
     mean = np.mean(alone.u, axis=1)
     off = alone.u - mean[:, None]
@@ -303,7 +304,7 @@ def _task(
         family=jax.tree.map(np.float64, family),
         rows=widened(rows, -(-width // _ROWS) * _ROWS),
         grid=filled_up(grid, _NODES),
-        used_rows=np.int32(-(-np.max(used) // _TILE.rows)),
+        used_rows=np.int32(-(-np.max(used_rows(rows)) // _TILE.rows)),
         used_nodes=np.int32(-(-grid.nodes.log_x.size // _TILE.nodes)),
         precision=whole - np.eye(whole.shape[-1]),
         pull=np.einsum("gde,ge->gd", whole, mean),
