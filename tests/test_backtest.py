@@ -12,7 +12,7 @@ import pytest
 from scipy import special, stats
 
 from lmpower.backtest import Real, Synthetic, exponent_bound, line_bias, read_results, run_backtest, score
-from lmpower.backtest.shards import ShardsError
+from lmpower.backtest.errors import ShardsError
 from lmpower.backtest.trials import draw, future_of_counts, future_of_law, hide
 from lmpower.baseline import log_spaced_ks
 from lmpower.cli import main

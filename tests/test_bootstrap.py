@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from lmpower import bootstrap as module
+import lmpower.fit.bootstrap
 from lmpower.counts import Counts
 from lmpower.fit import Fit, Status, fit_difficulty, profile_interval, standard_error
 from lmpower.fit.bootstrap import bootstrap_fit, percentile_interval
@@ -59,7 +59,7 @@ def test_a_replicate_does_not_depend_on_how_many_there_are(
 ) -> None:
     whole = _replicates(kind)
     # a smaller batch, drawn three at a time
-    monkeypatch.setattr(module, "_DRAWS_AT_A_TIME", 3 * COUNTS.problems)
+    monkeypatch.setattr(lmpower.fit.bootstrap, "_DRAWS_AT_A_TIME", 3 * COUNTS.problems)
     few = bootstrap_fit(_fit(), COUNTS, key=jax.random.key(KEY), replicates=20, kind=kind)
     for name in ("successes", "failures", "weight"):
         mine, theirs = getattr(few.rows, name), getattr(whole.rows, name)[:20]

@@ -1,4 +1,4 @@
-"""counts.py against exact arithmetic, brute force and simulated sampling rules."""
+"""counts/ against exact arithmetic, brute force and simulated sampling rules."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from lmpower.fit.lanes import devices, elsewhere
+from lmpower.fit.devices import devices, elsewhere
 
 HERE = Path(__file__).parent
 

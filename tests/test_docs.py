@@ -79,8 +79,8 @@ def test_places_are_found_and_looked_for():
     theory = places((DOCS / "theory.md").read_text(encoding="utf-8"))
     assert len(theory) > 80
     assert ("numerics/maximise.py", "free_coordinates") in theory
-    assert holds("counts.py", "Counts.thin")
-    assert not holds("counts.py", "Counts.thicken")
+    assert holds("counts/counts.py", "Counts.thin")
+    assert not holds("counts/counts.py", "Counts.thicken")
 
 
 def test_every_derivation_ends_in_the_code():

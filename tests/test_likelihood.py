@@ -19,11 +19,11 @@ from lmpower.likelihood import (
     expand,
     log_likelihood,
     log_moments_on_points,
-    moved_by,
     normalised,
     scores_on_points,
     value_on_points,
 )
+from lmpower.likelihood.terms import moved_by
 from lmpower.numerics.grid import filled_up, shared_grid
 
 F = np.float64

@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmpower.backtest.shards
-from lmpower.backtest.shards import Shards, ShardsError, run_units
+from lmpower.backtest.errors import ShardsError
+from lmpower.backtest.shards import Shards, run_units
 
 CONFIG = {"study": "recovery", "alpha": 0.3, "ks": [1, 2, 4], "search": {"steps": 50}}
 UNITS = 16
@@ -423,7 +424,7 @@ SCRIPT = f"""
 import json, os, signal, sys, time
 from pathlib import Path
 import numpy as np
-import lmpower.backtest.shards
+import lmpower.backtest.arrow
 from lmpower.backtest.shards import Shards, run_units
 
 {inspect.getsource(table)}
@@ -446,7 +447,7 @@ def dies_in(home, name, call):
 
 folder, pause, at, call, share = json.loads(sys.argv[1])
 if at:
-    dies_in(os if hasattr(os, at) else lmpower.backtest.shards, at, call)
+    dies_in(os if hasattr(os, at) else lmpower.backtest.arrow, at, call)
 run_units(Shards(Path(folder), {CONFIG!r}), {UNITS}, compute, **share)
 """
 

@@ -24,7 +24,7 @@ from lmpower.compare.leave_one_out import error_of_sum, leave_one_out
 from lmpower.compare.stacking import stacking_weights
 from lmpower.counts import Counts, Rows, require_counts
 from lmpower.difficulty.named import family_named, spelled
-from lmpower.fit.lanes import side_by_side
+from lmpower.fit.devices import side_by_side
 from lmpower.posterior import Posterior, Trust, sample_posterior
 from lmpower.posterior.estimate import number_or_none
 from lmpower.posterior.pareto import MOST_K

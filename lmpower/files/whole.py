@@ -47,13 +47,21 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _beside(path: str | os.PathLike[str], target: Path) -> Iterator[Path]:
+def temporary_beside(target: Path, ending: str = "") -> Iterator[Path]:
     """A name for a temporary file in the target's folder, gone afterwards whatever happens."""
-    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}")
+    temporary = target.with_name(f".lmpower-{secrets.token_hex(8)}{ending}")
     try:
         yield temporary
-    except OSError as error:
-        raise ValueError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def _beside(path: str | os.PathLike[str], target: Path) -> Iterator[Path]:
+    """As `temporary_beside`; an error of the system becomes one that names the path as it was given."""
+    with temporary_beside(target) as temporary:
+        try:
+            yield temporary
+        except OSError as error:
+            raise ValueError(f"cannot write {os.fspath(path)}: {error.strerror}") from None

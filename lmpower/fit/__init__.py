@@ -1,8 +1,9 @@
 """The difficulty under which the counts are most probable, for one data set or thousands.
 
-A fit (``maximum``) climbs many lanes side by side (``lanes``) over one compiled surface (``surface``). How
-far off it may be is read from the surface at its maximum (``uncertainty``), along it (``profile``), or from
-fits to counts that might as well have been seen (``bootstrap``).
+A fit (``maximum``) climbs many lanes side by side (``lanes``, run in ``chunks`` on ``devices``) over one
+compiled surface (``surface``). How far off it may be is read from the surface at its maximum
+(``uncertainty``), along it (``profile``), or from fits to counts that might as well have been seen
+(``bootstrap``).
 """
 
 from lmpower.fit.bootstrap import bootstrap_fit

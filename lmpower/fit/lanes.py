@@ -3,20 +3,16 @@
 A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
 chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A
 batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
-it. Chunks go to all local devices, or to the one that ``jax.default_device`` names. They are filled up to
-the same few lengths, so that few programs are compiled, and a lane's bits do not depend on its chunk.
+it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -25,11 +21,11 @@ from numpy.typing import ArrayLike
 
 from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Family
+from lmpower.fit.chunks import Chunk, cut, grid_at_hand, overwrite, run_each, taken, width_of
+from lmpower.fit.devices import devices
 from lmpower.fit.surface import COARSE, FINE, Load, Tile, climb, height, set_out
-from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.numerics.maximise import CONVERGED, RUNNING, Ascent, begin
 
-T = TypeVar("T")
 # The grid for those whom the fine one does not do, and how much finer the one is that checks another.
 FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
@@ -47,9 +43,6 @@ _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
 _TILES = defaultdict(lambda: Tile(8, 8, 64), gpu=Tile(4096, 32, 128), tpu=Tile(1024, 32, 128))
 _ALONE_TILE = Tile(1, 32, 128)
-# Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
-_LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
-_CORES = min(os.cpu_count() or 1, 16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,140 +200,32 @@ class Lanes:
         return cast(np.ndarray, self.chunked(height, theta, refinement=refinement))
 
     def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: Any) -> Any:
-        """``run(load, rows, *args, tile=.., rough=.., ..)`` over chunks of lanes that share a grid.
-
-        Arrays are filled up to lengths from a short list, so few programs are ever compiled, and what is
-        computed for a lane does not depend on who runs beside it.
-        """
+        """``run(load, rows, *args, tile=.., rough=.., ..)`` over chunks of lanes that share a grid."""
         tile, rough = self._tile, refinement == COARSE
         template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
-        width, shared = _length(self.rows.weight.shape[-1], _ROWS), devices()
+        width, shared = width_of(self.rows), devices()
 
-        def job(number: int, chunk: _Chunk) -> tuple[np.ndarray, Any]:
+        def job(number: int, chunk: Chunk) -> Any:
             device = shared[number % len(shared)]
             with jax.enable_x64(True), jax.default_device(device):
-                grid, blocks = _grid_at_hand(
+                grid, blocks = grid_at_hand(
                     chunk.reach, refinement, tile.nodes, template.needs_span, device
                 )
                 used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
                 load = Load(template, prior, grid, chunk.used_rows, used_nodes)
                 rows, mine = taken((self.rows, args), chunk.padded)
                 result = run(load, widened(rows, width), *mine, tile=tile, rough=rough, **options)
-                return chunk.lanes, jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
+                return jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
-        if len(self._chunks) == 1:
-            done = [job(0, self._chunks[0])]
-        else:
-            with ThreadPoolExecutor(_workers()) as pool:
-                done = list(pool.map(job, range(len(self._chunks)), self._chunks))
-        return _gather(done, len(self.lower))
+        return run_each(job, self._chunks)
 
     @property
     def _tile(self) -> Tile:
         return _ALONE_TILE if self.together < _ALONE else _TILES[devices()[0].platform]
 
     @functools.cached_property
-    def _chunks(self) -> list[_Chunk]:
-        """Lanes by the grid that they need, and among those by how many rows they use."""
-        tile, used = self._tile, _used(self.rows)
-        most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
-        most = np.stack([self.rows.successes.max(-1), self.rows.failures.max(-1)], axis=-1)
-        kinds, kind = np.unique(most, axis=0, return_inverse=True)
-        alike: dict[Reach, list[int]] = {}
-        for j, each in enumerate(kinds):
-            alike.setdefault(Reach.holding(*each), []).append(j)
-        chunks = []
-        for reach, members in alike.items():
-            index = np.flatnonzero(np.isin(kind, members))
-            index = index[np.argsort(used[index], kind="stable")]
-            # an even share for every worker, if it is not more than one takes at a time
-            blocks = min(-(-index.size // (_workers() * tile.lanes)), most_blocks)
-            for at in range(0, index.size, blocks * tile.lanes):
-                lanes = index[at : at + blocks * tile.lanes]
-                padded = np.resize(lanes, most_blocks * tile.lanes)
-                most_used = used[padded].reshape(-1, tile.lanes).max(-1)
-                most_used[-(-lanes.size // tile.lanes) :] = 0
-                used_rows = (-(-most_used // tile.rows)).astype(np.int32)
-                chunks.append(_Chunk(reach, lanes, padded, used_rows))
-        return chunks
-
-
-class _Chunk(NamedTuple):
-    """Lanes that run together on one grid.
-
-    Attributes:
-        reach: what the grid must resolve.
-        lanes: which they are.
-        padded: the same, filled up with some of them to a whole number of blocks.
-        used_rows: blocks of rows that each block of lanes uses; 0 if it is there for the number only.
-    """
-
-    reach: Reach
-    lanes: Int[np.ndarray, " B"]
-    padded: Int[np.ndarray, " C"]
-    used_rows: Int[np.ndarray, " L"]
-
-
-def devices() -> list[jax.Device]:
-    """Those that share the chunks: all local ones, or the one that ``jax.default_device`` names."""
-    chosen = _default_device()
-    return [chosen] if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen)
-
-
-def _default_device() -> Any:
-    return jax.config.jax_default_device  # type: ignore[attr-defined]  # JAX defines it at run time
-
-
-def elsewhere(run: Callable[[], T]) -> Callable[[], T]:
-    """``run`` for another thread, on the devices that this one takes: JAX's choice is a thread's own."""
-    chosen = _default_device()
-
-    def there() -> T:
-        with jax.default_device(chosen):
-            return run()
-
-    return there
-
-
-def side_by_side(jobs: Sequence[Callable[[], T]]) -> list[T]:
-    """What the jobs return, run at the same time: worth it where they compile, on one core each."""
-    with ThreadPoolExecutor(min(len(jobs), _CORES)) as pool:
-        return list(pool.map(lambda job: job(), [elsewhere(job) for job in jobs]))
-
-
-def _workers() -> int:
-    """Chunks at a time: on a lone CPU, whose programs here run on one core, one a core.
-
-    Of several CPU devices each takes one, of an accelerator two: one computes while the other is fetched.
-    """
-    shared = devices()
-    if shared[0].platform != "cpu":
-        return 2 * len(shared)
-    return _CORES if len(shared) == 1 else len(shared)
-
-
-@functools.lru_cache(maxsize=64)
-def _grid_at_hand(
-    reach: Reach, refinement: float, block: int, span: bool, device: jax.Device
-) -> tuple[Grid, int]:
-    """The grid, filled up, on the device; and in how many blocks of nodes it is."""
-    grid = shared_grid(reach, refinement, span)
-    blocks = -(-grid.nodes.log_x.size // block)
-    return jax.device_put(filled_up(grid, _NODES), device), blocks
-
-
-def _used(rows: Rows) -> np.ndarray:
-    """How many rows each lane uses, [B]; those after them are padding."""
-    return np.asarray(rows.weight.shape[-1] - np.argmax(rows.weight[:, ::-1] != 0, axis=-1))
-
-
-def _length(least: int, multiple: int) -> int:
-    """``multiple`` times 1, 4, 16, ...: the first that is not below ``least``."""
-    return multiple * 4 ** max(math.ceil(math.log(least / multiple, 4)), 0)
-
-
-def taken(tree: Any, index: np.ndarray) -> Any:
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+    def _chunks(self) -> list[Chunk]:
+        return cut(self.rows, self._tile)
 
 
 def _lane(states: Ascent, j: int) -> Ascent:
@@ -348,32 +233,11 @@ def _lane(states: Ascent, j: int) -> Ascent:
     return cast(Ascent, jax.tree.map(lambda leaf: leaf[:, j], states))
 
 
-def overwrite(old: Any, index: np.ndarray, new: Any) -> None:
-    """old[index] = new, for every array in the tree."""
-
-    def write(old: np.ndarray, new: np.ndarray) -> None:
-        old[index] = new
-
-    jax.tree.map(write, old, new)
-
-
 def _highest_first(states: Ascent, size: int, kept: int) -> Ascent:
     """States [B K] as [B, K], those of each dataset in order of their heights."""
     value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
     ranked = np.arange(size)[:, None] * kept + np.argsort(-value, axis=1, kind="stable")
     return cast(Ascent, taken(states, ranked))
-
-
-def _gather(done: list[tuple[np.ndarray, Any]], size: int) -> Any:
-    """The chunks' results back in the order of the lanes."""
-
-    def scatter(*parts: np.ndarray) -> np.ndarray:
-        whole = np.empty((size, *parts[0].shape[1:]), parts[0].dtype)
-        for (index, _), part in zip(done, parts, strict=True):
-            whole[index] = part
-        return whole
-
-    return jax.tree.map(scatter, *(result for _, result in done))
 
 
 def _inside(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lmpower.counts import INCREDIBLE
+from lmpower.counts.counts import INCREDIBLE
 
 TELLING = 80  # characters, a sentence; at 1 bit a character two of them never agree by chance
 PREFIX = 1 << 14  # attempts on each problem whose outcomes are kept, a byte each

@@ -26,7 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.fit.lanes import CHECK, FINEST, Lanes, elsewhere
+from lmpower.fit.devices import elsewhere
+from lmpower.fit.lanes import CHECK, FINEST, Lanes
 from lmpower.fit.surface import COARSE, FINE, heights
 from lmpower.posterior.pareto import effective, smoothed
 

@@ -20,7 +20,8 @@ from lmpower.difficulty.base import Difficulty, over_batch
 from lmpower.difficulty.compose import Mixture, ZeroInflated
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.named import family_given
-from lmpower.fit.lanes import CHECK, Lanes, overwrite, taken
+from lmpower.fit.chunks import overwrite, taken
+from lmpower.fit.lanes import CHECK, Lanes
 from lmpower.fit.surface import FINE, heights
 from lmpower.likelihood import normalised
 from lmpower.posterior.draws import Posterior

@@ -11,7 +11,7 @@ import numpy as np
 
 from lmpower.compare import average_forecast, check_fit
 from lmpower.counts import Counts, CountsError
-from lmpower.fit.lanes import side_by_side
+from lmpower.fit.devices import side_by_side
 from lmpower.forecast import Forecast, forecast_pass_at_k
 from lmpower.passk import pass_at_k, stopped_pass_at_k
 from lmpower.records import Record

@@ -6,7 +6,8 @@ import contextlib
 import re
 from typing import Any
 
-from lmpower.counts import STOPPING, is_missing
+from lmpower.counts import STOPPING
+from lmpower.counts.door import is_missing
 
 OUTCOMES = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
 WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
