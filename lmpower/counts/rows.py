@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 
 from lmpower.counts.door import CountsError
 from lmpower.numerics.binomial import log_choose
+from lmpower.numerics.lengths import grown
 from lmpower.numerics.pytree import pytree
 
 
@@ -81,7 +82,7 @@ def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarra
 def widened(rows: Rows, width: int | None = None) -> Rows:
     """Rows [B, R] padded to [B, width]; by default to the next of 128, 256, ... (fewer programs)."""
     present = rows.weight.shape[1]
-    width = width or 1 << max((present - 1).bit_length(), 7)
+    width = width or grown(present, 128, growth=2)
 
     def padded(leaf: np.ndarray, padding: float) -> np.ndarray:
         return np.pad(leaf, ((0, 0), (0, width - present)), constant_values=padding)

@@ -7,7 +7,6 @@ computed for a lane does not depend on who runs beside it. Chunks share all loca
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from lmpower.counts import Rows
 from lmpower.fit.devices import workers
 from lmpower.fit.surface import Tile
 from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
+from lmpower.numerics.lengths import grown
 
 # Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
 _LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
@@ -96,7 +96,7 @@ def grid_at_hand(
 
 def width_of(rows: Rows) -> int:
     """How many rows a call's arrays hold for each lane: 128 times 1, 4, 16, ..."""
-    return _length(rows.weight.shape[-1], _ROWS)
+    return grown(rows.weight.shape[-1], _ROWS)
 
 
 def used_rows(rows: Rows) -> np.ndarray:
@@ -116,8 +116,3 @@ def overwrite(old: Any, index: np.ndarray, new: Any) -> None:
         old[index] = new
 
     jax.tree.map(write, old, new)
-
-
-def _length(least: int, multiple: int) -> int:
-    """``multiple`` times 1, 4, 16, ...: the first that is not below ``least``."""
-    return multiple * 4 ** max(math.ceil(math.log(least / multiple, 4)), 0)
