@@ -31,11 +31,12 @@ COARSE, FINE = 0.75, 1.5
 
 
 class Tile(NamedTuple):
-    """How many lanes, rows and nodes a program takes at a time."""
+    """How many lanes, rows and nodes a program takes at a time, and of each lane how many places."""
 
     lanes: int
     rows: int
     nodes: int
+    places: int = 1
 
 
 class Load(NamedTuple):
@@ -98,8 +99,7 @@ def set_out(
         tries = jax.vmap(
             lambda rows, low, high: jnp.clip(load.template.starts(summarise(rows)), low, high)
         )(rows, lower, upper)
-        each = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(tries, 1, 0))
-        _, best = jax.lax.top_k(jnp.where(jnp.isnan(each), -jnp.inf, each).T, kept)
+        _, best = jax.lax.top_k(_heights(load, blocks, rows, tries, tile.places), kept)
         return jnp.take_along_axis(tries, best[..., None], axis=1)
 
     like = jnp.zeros((lower.shape[0], kept, lower.shape[1]))
@@ -131,7 +131,7 @@ def height(
     load: Load, rows: Rows, theta: Float[Array, "B D"], *, tile: Tile, rough: bool = False
 ) -> Float[Array, " B"]:
     """The penalised log-likelihood at ``theta``."""
-    return block_by_block(_heights, load, (rows, theta), theta[:, 0], tile, rough)
+    return block_by_block(_height_of_each, load, (rows, theta), theta[:, 0], tile, rough)
 
 
 @functools.partial(jax.jit, static_argnames=("tile", "rough"))
@@ -141,8 +141,7 @@ def heights(
     """The penalised log-likelihood at K places of each lane; -inf where there is none."""
 
     def some(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Array:
-        each = jax.lax.map(lambda t: _heights(load, blocks, rows, t), jnp.moveaxis(theta, 1, 0))
-        return jnp.where(jnp.isnan(each), -jnp.inf, each).T
+        return _heights(load, blocks, rows, theta, tile.places)
 
     return block_by_block(some, load, (rows, theta), theta[..., 0], tile, rough)
 
@@ -182,7 +181,23 @@ def _way_up(load: Load, blocks: Blocks, rough: bool) -> Callable[..., Ascent]:
     return way
 
 
-def _heights(load: Load, blocks: Blocks, rows: Rows, theta: Array) -> Float[Array, " B"]:
+def _heights(
+    load: Load, blocks: Blocks, rows: Rows, theta: Float[Array, "B K D"], together: int
+) -> Float[Array, "B K"]:
+    """At K places of each lane, so many ``together`` that what a step costs by itself does not count."""
+    places = theta.shape[1]
+    fill = -places % together
+    theta = jnp.pad(theta, ((0, 0), (0, fill), (0, 0)), mode="edge")
+    groups = jnp.reshape(theta, (theta.shape[0], -1, together, theta.shape[2]))
+    of_group = jax.vmap(functools.partial(_height_of_each, load, blocks, rows), in_axes=1, out_axes=1)
+    found = jax.lax.map(of_group, jnp.moveaxis(groups, 1, 0))
+    each = jnp.reshape(jnp.moveaxis(found, 0, 1), (theta.shape[0], -1))[:, :places]
+    return jnp.where(jnp.isnan(each), -jnp.inf, each)
+
+
+def _height_of_each(
+    load: Load, blocks: Blocks, rows: Rows, theta: Float[Array, "B D"]
+) -> Float[Array, " B"]:
     mean, precision = load.prior
 
     def lane(rows: Rows, theta: Array) -> Array:
