@@ -21,7 +21,7 @@ from lmpower.fit.lanes import FINEST, Lanes
 from lmpower.fit.surface import FINE, Load, Tile, block_by_block
 from lmpower.likelihood import Blocks, slope
 
-_DEEPEST, _ACCEPTANCE, _THINNING = 8, 0.9, 4
+_DEEPEST, _ACCEPTANCE = 8, 0.9
 
 
 class Chains(NamedTuple):
@@ -46,11 +46,13 @@ def run_chains(
     *,
     warmup: int,
     draws: int,
+    thinning: int,
     finest: bool = False,
 ) -> Chains:
     """Chains from ``start``, whose mass matrices begin at the inverse of ``covariance``.
 
-    ``seeds`` are words for each data set's own random numbers.
+    Every ``thinning``-th state is kept: those between are too much alike. ``seeds`` are words for each data
+    set's own random numbers.
     """
     size, chains, dimensions = start.shape
     every = lanes.only(np.repeat(np.arange(size), chains)).ranging()
@@ -63,6 +65,7 @@ def run_chains(
         refinement=FINEST if finest else FINE,
         warmup=warmup,
         draws=draws,
+        thinning=np.int64(thinning),
     )
     return Chains(*(leaf.reshape(size, chains, *leaf.shape[1:]) for leaf in found))
 
@@ -79,9 +82,10 @@ def _chains(
     rough: bool,
     warmup: int,
     draws: int,
+    thinning: Int[Array, ""],
 ) -> Chains:
     def some(load: Load, blocks: Blocks, *lanes: Any) -> Chains:
-        return jax.vmap(functools.partial(_chain, load, blocks, warmup, draws))(*lanes)
+        return jax.vmap(functools.partial(_chain, load, blocks, warmup, draws, thinning))(*lanes)
 
     size, dimensions = start.shape
     like = Chains(
@@ -97,6 +101,7 @@ def _chain(
     blocks: Blocks,
     warmup: int,
     draws: int,
+    thinning: Array,
     rows: Rows,
     start: Array,
     covariance: Array,
@@ -107,7 +112,7 @@ def _chain(
 
     mass = {"inverse_mass_matrix": covariance, "dense_mass": True}
     potential = potential_of(load, blocks, rows)
-    (u, energy), diverging = one_chain(potential, start, key_data, kept, warmup, draws, _THINNING, **mass)
+    (u, energy), diverging = one_chain(potential, start, key_data, kept, warmup, draws, thinning, **mass)
     log_likelihood = 0.5 * jnp.sum(u**2, axis=-1) - energy
     return Chains(u, log_likelihood, jnp.sum(diverging).astype(np.int32))
 
@@ -124,7 +129,7 @@ def one_chain(
 ) -> tuple[Any, Array]:
     """``kept(state)`` of every ``thinning``-th state after the warm-up, and which diverged before, [draws].
 
-    Those between are too much alike. ``mass`` is how NumPyro's kernel is to find its mass matrix.
+    ``mass`` is how NumPyro's kernel is to find its mass matrix.
     """
     init, sample = hmc(potential, algo="NUTS")
     state = init(

@@ -28,7 +28,7 @@ from lmpower.posterior.draws import Posterior
 from lmpower.posterior.importance import GRID_TOLERANCE, Weighted, drawn, resampled, weigh
 from lmpower.posterior.nuts import Chains, run_chains
 from lmpower.posterior.pareto import MOST_K
-from lmpower.posterior.trust import LEAST_ESS, chain_diagnostics, trust_in
+from lmpower.posterior.trust import LEAST_ESS, MOST_R_HAT, chain_diagnostics, trust_in
 from lmpower.prior import Prior, Whitened, laws_at, prior_given
 from lmpower.scaling import log_neg_log_pass
 
@@ -36,6 +36,10 @@ METHODS = ("fast", "nuts")
 # How many times as many points where weights cannot be trusted.
 _HARDER = 4
 _WARMUP, _CHAINS = 300, 4
+# Every so many-th state of a chain is a draw. Chains that have not mixed are run again, so much longer.
+_THINNING, _LONGER = 4, 8
+# Chains are judged by so many draws at least: of fewer, R-hat says more of chance than of the chains.
+_JUDGED_BY = 1000
 # Budgets at which chains are compared whose parameters have no fixed order.
 _KS = np.array([1.0, 100.0, 10_000.0])
 # log(-log pass@k) where all is solved, to the last digits: what lies below is not told apart.
@@ -164,20 +168,31 @@ def _from_chains(
 ) -> _Draws:
     size = len(weighted.mean)
     start = drawn(weighted.u, weighted.log_weight, _CHAINS)
-    run = functools.partial(run_chains, warmup=_WARMUP, draws=draws // _CHAINS)
-    chains = run(lanes, start, weighted.covariance, seeds)
-    uneven = np.flatnonzero(off_the_grid(lanes, chains))
-    if uneven.size:
-        part = lanes.only(uneven), start[uneven], weighted.covariance[uneven], seeds[uneven]
-        overwrite(chains, uneven, run(*part, finest=True))
-    r_hat, ess = chain_diagnostics(_looked_at(law, lanes, chains))
+    every = -(-_JUDGED_BY // draws)
+
+    def run(index: np.ndarray, thinning: int) -> tuple[Chains, np.ndarray, np.ndarray]:
+        part, begin = lanes.only(index), taken((start, weighted.covariance, seeds), index)
+        chains_of = functools.partial(
+            run_chains, warmup=_WARMUP, draws=every * draws // _CHAINS, thinning=thinning
+        )
+        chains = chains_of(part, *begin)
+        uneven = np.flatnonzero(off_the_grid(part, chains))
+        if uneven.size:
+            overwrite(chains, uneven, chains_of(part.only(uneven), *taken(begin, uneven), finest=True))
+        return chains, *chain_diagnostics(_looked_at(law, part, chains))
+
+    chains, r_hat, ess = run(np.arange(size), _THINNING)
+    slow = np.flatnonzero((r_hat > MOST_R_HAT) | ~(ess >= LEAST_ESS))
+    if slow.size:
+        overwrite((chains, r_hat, ess), slow, run(slow, _LONGER * _THINNING))
+    u, log_likelihood = (each[:, :, every - 1 :: every] for each in (chains.u, chains.log_likelihood))
     return _Draws(
-        u=chains.u.reshape(size, draws, -1),
-        log_likelihood=chains.log_likelihood.reshape(size, draws),
+        u=u.reshape(size, draws, -1),
+        log_likelihood=log_likelihood.reshape(size, draws),
         log_evidence=np.full(size, np.nan),
         r_hat=r_hat,
-        ess=ess,
-        divergences=np.sum(chains.divergent, axis=1).astype(np.int64),
+        ess=np.minimum(ess, draws),
+        divergences=np.ceil(np.sum(chains.divergent, axis=1) / every).astype(np.int64),
         pareto_k=np.full(size, np.nan),
         chains=np.full(size, _CHAINS),
     )
