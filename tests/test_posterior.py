@@ -358,6 +358,27 @@ def test_chains_of_kinds_that_are_all_solved_can_have_mixed():
     assert posterior.ess > 50
 
 
+def test_chains_that_have_not_mixed_are_run_longer(monkeypatch):
+    """Two kinds that can hardly be told apart: their chains go to and fro slowly."""
+    rng = np.random.default_rng(0)
+    p = [np.where(rng.random(64) < 0.6, 0.042, 0.017) for _ in range(3)]
+    alike = [Counts(attempts=[100] * 64, successes=rng.binomial(100, each)) for each in p]
+    longer = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
+    monkeypatch.setattr(sample_file, "_LONGER", 1)
+    short = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
+    assert np.all(longer.ess >= short.ess)
+    assert np.sum(longer.ok) > np.sum(short.ok)
+
+
+def test_few_draws_of_chains_that_have_mixed_are_believed():
+    """Guards against an R-hat of four times ten draws, which is above 1.01 however well they mix."""
+    counts = [DATASETS[name] for name in ("many attempts", "8 problems")]
+    few = sample_posterior(counts, "beta", key=KEY, draws=40, method="nuts")
+    assert few.u.shape == (2, 40, 2)
+    assert np.all(few.ok)
+    assert np.all(few.ess == 40)
+
+
 # --- what it depends on ---
 
 
