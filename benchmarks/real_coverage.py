@@ -4,7 +4,7 @@ Counts of real models are thinned to N attempts a problem; every family's poster
 for the pass@k that all of the attempts will be measured to have, at eight k between N and 10,000 (or as
 far as the attempts go). A share of 90 % should hold the truth; also of the average of the families, each
 with its evidence as weight. Trials of one model share their problems: the groups, not the seeds, are what
-is independent.
+is independent, and so a standard error is that over groups.
 
     python benchmarks/real_coverage.py FILE [--by model] [--attempts 10 30 100 300 1000] [--seeds 10]
 """
@@ -44,7 +44,7 @@ def main() -> None:
     for attempts in options.attempts:
         begin = time.perf_counter()
         inside = _covered(groups, attempts, options.seeds, options.families)
-        cells = "".join(f"{np.mean(inside[name]):22.3f}" for name in (*options.families, "average"))
+        cells = "".join(f"{_share(inside[name]):>22}" for name in (*options.families, "average"))
         print(f"{attempts:5}  {cells}  {time.perf_counter() - begin:8.1f}", flush=True)
 
 
@@ -56,8 +56,8 @@ def _even(counts: Counts) -> Counts:
 
 def _covered(
     groups: dict[str, Counts], attempts: int, seeds: int, families: list[str]
-) -> dict[str, list[np.ndarray]]:
-    """For every family and trial, which k's truth lies in the interval."""
+) -> dict[str, dict[str, list[np.ndarray]]]:
+    """For every family, group and trial, which k's truth lies in the interval."""
     trials = [
         (name, counts.thin(attempts, jax.random.fold_in(jax.random.key(g), seed)))
         for g, (name, counts) in enumerate(groups.items())
@@ -68,7 +68,7 @@ def _covered(
     posteriors = {
         family: sample_posterior(thinned, family, key=jax.random.key(0), draws=400) for family in families
     }
-    inside: dict[str, list[np.ndarray]] = {family: [] for family in (*families, "average")}
+    inside: dict[str, dict[str, list[np.ndarray]]] = {family: {} for family in (*families, "average")}
     for b, (name, counts) in enumerate(trials):
         whole = groups[name]
         measured = int(whole.attempts.min())
@@ -82,8 +82,16 @@ def _covered(
         weight = np.where(np.isnan(evidence), 0.0, np.exp(evidence - np.nanmax(evidence)))
         every = forecasts | {"average": average_forecast(forecasts, weight / weight.sum())}
         for family, forecast in every.items():
-            inside[family].append((forecast.lower <= truth) & (truth <= forecast.upper))
+            inside[family].setdefault(name, []).append(
+                (forecast.lower <= truth) & (truth <= forecast.upper)
+            )
     return inside
+
+
+def _share(inside: dict[str, list[np.ndarray]]) -> str:
+    """The share of truths inside, and its standard error over groups."""
+    of_group = [np.mean(trials) for trials in inside.values()]
+    return f"{np.mean(of_group):.3f} ({np.std(of_group, ddof=1) / np.sqrt(len(of_group)):.3f})"
 
 
 if __name__ == "__main__":

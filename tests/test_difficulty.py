@@ -159,8 +159,7 @@ def test_hessian_of_log_moment(family):
     assert np.all(error <= 1e-5), worst(error, truth)
 
 
-@pytest.mark.parametrize("beta", [0.02, 0.2, 0.45, 3.0])
-def test_one_failure_bends_as_a_mean_does(beta):
+def test_one_failure_bends_as_a_mean_does():
     """At c = 1 the Hessian is that of log(1 - c m), m = alpha/(alpha + beta); guards a cancellation."""
 
     def ours(t):
@@ -172,8 +171,10 @@ def test_one_failure_bends_as_a_mean_does(beta):
         return jnp.log1p(-jnp.exp(t[2]) / (1 + jnp.exp(t[1] - t[0])))
 
     with jax.enable_x64(True):
-        theta = jnp.log(jnp.array([0.7, beta, 1.0]))
-        np.testing.assert_allclose(jax.jit(jax.hessian(ours))(theta), jax.hessian(exact)(theta), rtol=1e-8)
+        bends = jax.jit(jax.hessian(ours))
+        for beta in (0.02, 0.2, 0.45, 3.0):
+            theta = jnp.log(jnp.array([0.7, beta, 1.0]))
+            np.testing.assert_allclose(bends(theta), jax.hessian(exact)(theta), rtol=1e-8)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
