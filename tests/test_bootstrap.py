@@ -36,6 +36,7 @@ def _replicates(kind: str) -> Fit:
     return bootstrap_fit(_fit(), COUNTS, key=jax.random.key(KEY), replicates=256, kind=kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["problems", "parametric"])
 def test_replicates_scatter_as_the_standard_errors_say(kind: str) -> None:
     replicates = _replicates(kind)

@@ -220,6 +220,7 @@ def test_a_unit_does_not_depend_on_its_neighbours():
         np.testing.assert_array_equal(mine[column], other[column])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [30, 220])
 def test_with_few_attempts_estimates_are_finite_or_nan(budget):
     """One attempt a problem, and seven or eight, for which the published histogram has two bins."""

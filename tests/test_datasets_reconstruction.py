@@ -145,6 +145,7 @@ def test_the_files_are_small() -> None:
 # ---- how they were made
 
 
+@pytest.mark.slow
 def test_the_script_reproduces_itself_whatever_the_batch(scripts: Any, tmp_path: Path) -> None:
     make, images = scripts("make_reconstruction"), images_file(tmp_path)
     found = {}

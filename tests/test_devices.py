@@ -92,6 +92,7 @@ def run(out: Path, address: str, process: int, processes: int) -> subprocess.Pop
     return subprocess.Popen(command, env=environment(), **pipes)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_bytes_of_one(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -159,6 +159,7 @@ def test_draws_of_chances_follow_their_cdf_far_below_the_smallest_float(law, pre
     assert stats.kstest((share - lowest) / (1 - lowest), "uniform").pvalue > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("law", "precise"), MIXED, indirect=["precise"])
 def test_nuts_finds_the_exponent(law, precise):
     rng = np.random.default_rng(0)

@@ -95,6 +95,7 @@ def by_weighing(groups: dict[str, Counts], x: np.ndarray | None, at: int = 0) ->
     return {"r": np.array(means), "u": np.einsum("s,sgd->gd", weight, u) / weight.sum(), "b": np.array(b)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["of_alike", "of_unlike", "of_rising"])
 def test_against_weighed_draws_of_each_alone(name, request):
     together: Together = request.getfixturevalue(name)

@@ -56,6 +56,7 @@ def chance_of(params: Any, prompt: str, answer: str, temperature: float) -> floa
     return float(np.prod([table[len(prompt) - 1 + i, ALPHABET.index(a)] for i, a in enumerate(answer)]))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_file_however_batched(tiny: str) -> None:
     assert script.addition_csv(3, script.Recipe(**TINY, block=7)) == tiny
     assert script.addition_csv(4, script.Recipe(**TINY)) != tiny
