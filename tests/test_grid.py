@@ -82,3 +82,15 @@ def test_filling_up_changes_nothing(name):
             np.testing.assert_allclose(
                 jnp.asarray(moment(longer, s, f)), moment(grid, s, f), rtol=1e-13, err_msg=f"{s}, {f}"
             )
+
+
+def test_a_reach_holds_its_kernels_and_little_more():
+    s, f = (np.ravel(each) for each in np.meshgrid(*[[0, 1, 99, 100, 101, 1000, 10_001, 10**9]] * 2))
+    found = Reach.of_each(s, f)
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(found.values()))), np.arange(s.size))
+    for reach, those in found.items():
+        assert {reach} == {Reach.holding(s[i], f[i]) for i in those}  # each alone
+        assert np.all(s[those] <= reach.successes)
+        assert np.all(f[those] <= reach.failures)
+        assert np.all(reach.failures <= np.maximum(10 * f[those], 100))
+        assert np.all(reach.successes <= np.maximum(100 * s[those], 1000))

@@ -85,6 +85,8 @@ def widened(rows: Rows, width: int | None = None) -> Rows:
     width = width or grown(present, 128, growth=2)
 
     def padded(leaf: np.ndarray, padding: float) -> np.ndarray:
-        return np.pad(leaf, ((0, 0), (0, width - present)), constant_values=padding)
+        whole = np.full((len(leaf), width), padding)
+        whole[:, :present] = leaf
+        return whole
 
     return Rows(padded(rows.successes, 0.0), padded(rows.failures, 1.0), padded(rows.weight, 0.0))

@@ -32,36 +32,29 @@ class Chunk(NamedTuple):
         reach: what the grid must resolve.
         lanes: which they are.
         padded: the same, filled up with some of them to a whole number of blocks.
-        used_rows: blocks of rows that each block of lanes uses; 0 if it is there for the number only.
+        used_rows: blocks of rows that each lane uses; 0 if it is there for the number only.
     """
 
     reach: Reach
     lanes: Int[np.ndarray, " B"]
     padded: Int[np.ndarray, " C"]
-    used_rows: Int[np.ndarray, " L"]
+    used_rows: Int[np.ndarray, " C"]
 
 
 def cut(rows: Rows, tile: Tile) -> list[Chunk]:
     """Lanes by the grid that they need, and among those by how many rows they use."""
     used = used_rows(rows)
     most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
-    most = np.stack([rows.successes.max(-1), rows.failures.max(-1)], axis=-1)
-    kinds, kind = np.unique(most, axis=0, return_inverse=True)
-    alike: dict[Reach, list[int]] = {}
-    for j, each in enumerate(kinds):
-        alike.setdefault(Reach.holding(*each), []).append(j)
     chunks = []
-    for reach, members in alike.items():
-        index = np.flatnonzero(np.isin(kind, members))
+    for reach, index in Reach.of_each(rows.successes.max(-1), rows.failures.max(-1)).items():
         index = index[np.argsort(used[index], kind="stable")]
         # an even share for every worker, if it is not more than one takes at a time
         blocks = min(-(-index.size // (workers() * tile.lanes)), most_blocks)
         for at in range(0, index.size, blocks * tile.lanes):
             lanes = index[at : at + blocks * tile.lanes]
             padded = np.resize(lanes, most_blocks * tile.lanes)
-            most_used = used[padded].reshape(-1, tile.lanes).max(-1)
-            most_used[-(-lanes.size // tile.lanes) :] = 0
-            blocks_used = (-(-most_used // tile.rows)).astype(np.int32)
+            blocks_used = (-(-used[padded] // tile.rows)).astype(np.int32)
+            blocks_used[lanes.size :] = 0
             chunks.append(Chunk(reach, lanes, padded, blocks_used))
     return chunks
 
@@ -71,8 +64,7 @@ def run_each(job: Callable[[int, Chunk], Any], chunks: list[Chunk]) -> Any:
     if len(chunks) == 1:
         done = [job(0, chunks[0])]
     else:
-        with ThreadPoolExecutor(workers()) as pool:
-            done = list(pool.map(job, range(len(chunks)), chunks))
+        done = list(_threads(workers()).map(job, range(len(chunks)), chunks))
     size = sum(chunk.lanes.size for chunk in chunks)
 
     def scatter(*parts: np.ndarray) -> np.ndarray:
@@ -82,6 +74,12 @@ def run_each(job: Callable[[int, Chunk], Any], chunks: list[Chunk]) -> Any:
         return whole
 
     return jax.tree.map(scatter, *done)
+
+
+@functools.cache
+def _threads(number: int) -> ThreadPoolExecutor:
+    """Kept from call to call: to start them takes as long as fifty datasets a stage of their fit."""
+    return ThreadPoolExecutor(number, "lmpower-chunk")
 
 
 @functools.lru_cache(maxsize=64)

@@ -30,11 +30,9 @@ from lmpower.numerics.maximise import CONVERGED, RUNNING, Ascent, begin
 FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
 GRID_TOLERANCE = 1e-7
-# Steps of a round; but so few lanes make all that patience allows in one go: to make room would cost more.
-_STEPS_AT_A_TIME, _FEW = 6, 1024
-# A round that gains less than this, after more steps than that, is an arrival on a flat ridge. As many
-# steps are also enough to find out whether the ground is smooth.
-_NOTHING, _PATIENCE = 1e-7, 24
+# Steps of the first round, also enough to find out whether the ground is smooth, and of the others.
+# One of those that gains less than this is an arrival on a flat ridge.
+_PATIENCE, _STEPS_AT_A_TIME, _NOTHING = 24, 6, 1e-7
 MOST_STEPS = 120
 # Fewer datasets than this are each fitted alone, without a coarse first run.
 _ALONE = 16
@@ -74,14 +72,6 @@ class Lanes:
         for name, value in (held or {}).items():
             lower[:, box.names.index(name)] = upper[:, box.names.index(name)] = value
         return cls(rows, template, prior, lower, upper, together=size)
-
-    def at_a_time(self, made: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
-        """Steps of one round, after which whoever has arrived makes room, for lanes that ``made`` some."""
-        if self.together < _ALONE:
-            return np.full_like(made, _PATIENCE)
-        # (rounds end alike for many and for few, so that both are told the same of flat ridges)
-        together = np.where(made < _PATIENCE, _PATIENCE - made, _STEPS_AT_A_TIME)
-        return np.where(made.size <= _FEW, together, _STEPS_AT_A_TIME).astype(made.dtype)
 
     def only(self, index: np.ndarray) -> Lanes:
         if np.array_equal(index, np.arange(len(self.lower))):
@@ -176,7 +166,8 @@ class Lanes:
         while (running := np.flatnonzero((states.status == RUNNING) & (states.steps < most_steps))).size:
             part = taken(states, running)
             lanes = self.only(running)
-            moved = lanes.climb(part, lanes.lower, lanes.upper, lanes.at_a_time(part.steps), refinement)
+            steps = np.where(part.steps < _PATIENCE, _PATIENCE - part.steps, _STEPS_AT_A_TIME)
+            moved = lanes.climb(part, lanes.lower, lanes.upper, steps, refinement)
             with np.errstate(invalid="ignore"):
                 idle = (moved.value - part.value < _NOTHING) & (moved.steps > _PATIENCE)
             status = np.where((moved.status == RUNNING) & idle, CONVERGED, moved.status)
@@ -211,8 +202,7 @@ class Lanes:
                 grid, blocks = grid_at_hand(
                     chunk.reach, refinement, tile.nodes, template.needs_span, device
                 )
-                used_nodes = np.where(chunk.used_rows > 0, np.int32(blocks), np.int32(0))
-                load = Load(template, prior, grid, chunk.used_rows, used_nodes)
+                load = Load(template, prior, grid, chunk.used_rows, np.int32(blocks))
                 rows, mine = taken((self.rows, args), chunk.padded)
                 result = run(load, widened(rows, width), *mine, tile=tile, rough=rough, **options)
                 return jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)

@@ -23,7 +23,8 @@ from lmpower.counts import Rows
 from lmpower.difficulty.base import Family, Summary
 from lmpower.likelihood import Blocks, expand, value_on_points
 from lmpower.numerics.grid import Grid, Reach
-from lmpower.numerics.maximise import ROUGH_TOLERANCE, TOLERANCE, Ascent, Surface, ascend
+from lmpower.numerics.maximise import ROUGH_TOLERANCE, RUNNING, TOLERANCE, Ascent, Surface, step_up
+from lmpower.numerics.turns import take_turns
 
 # A batch climbs in float32 on a coarse grid (1e-5 a problem), which is twice as fast, and ends in
 # float64 on a fine one (1e-10).
@@ -46,7 +47,8 @@ class Load(NamedTuple):
         template: the family, or any law of it.
         prior: means and precisions, [2, D].
         grid: filled up to a multiple of the tile's nodes.
-        used_rows, used_nodes: blocks of either, for each block of lanes; 0 for one that is padding, [L].
+        used_rows: blocks of rows that each lane uses; 0 for one that is padding, which come last, [B].
+        used_nodes: blocks of nodes.
     """
 
     template: Family
@@ -56,8 +58,7 @@ class Load(NamedTuple):
     used_nodes: Any
 
     def in_precision(self, dtype: Any) -> Load:
-        real = (self.template, self.prior, self.grid)
-        template, prior, grid = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), real)
+        template, prior, grid = _in_precision((self.template, self.prior, self.grid), dtype)
         return self._replace(template=template, prior=prior, grid=grid)
 
 
@@ -119,11 +120,25 @@ def climb(
     rough: bool = False,
 ) -> Ascent:
     """Every lane some steps further in its own box; lower == upper holds a coordinate."""
+    dtype, tolerance = (np.float32, ROUGH_TOLERANCE) if rough else (np.float64, TOLERANCE)
+    load = load.in_precision(dtype)
+    rows, state, lower, upper = _in_precision((rows, state, lower, upper), dtype)
+    end = state.steps + most_steps
 
-    def some(load: Load, blocks: Blocks, *lanes: Any) -> Ascent:
-        return jax.vmap(_way_up(load, blocks, rough))(*lanes)
+    def step(lanes: Array, states: Ascent) -> Ascent:
+        blocks = Blocks(tile.rows, tile.nodes, jnp.max(load.used_rows[lanes]), load.used_nodes)
 
-    return block_by_block(some, load, (rows, state, lower, upper, most_steps), state, tile, rough)
+        def one(rows: Rows, state: Ascent, lower: Array, upper: Array) -> Ascent:
+            surface = surface_of(load.template, load.prior, rows, load.grid, blocks)
+            return step_up(surface, state, lower, upper, tolerance)
+
+        mine = jax.tree.map(lambda leaf: leaf[lanes], rows)
+        return jax.vmap(one)(mine, states, lower[lanes], upper[lanes])
+
+    def running(lanes: Array, states: Ascent) -> Array:
+        return (states.status == RUNNING) & (states.steps < end[lanes]) & (load.used_rows[lanes] > 0)
+
+    return take_turns(step, running, state, places=tile.lanes)
 
 
 @functools.partial(jax.jit, static_argnames=("tile", "rough"))
@@ -152,33 +167,29 @@ def block_by_block(
     """``some(load, blocks, *lanes)`` over the blocks of lanes that are used; of the shape of ``like``."""
     dtype = np.float32 if rough else np.float64
     load = load.in_precision(dtype)
-
-    def cut(leaf: Array) -> Array:
-        real = jnp.issubdtype(leaf.dtype, jnp.floating)
-        return jnp.reshape(leaf.astype(dtype) if real else leaf, (-1, tile.lanes, *leaf.shape[1:]))
-
-    lanes, like = jax.tree.map(cut, (lanes, like))
+    lanes, like, used_rows = jax.tree.map(
+        lambda leaf: jnp.reshape(leaf, (-1, tile.lanes, *leaf.shape[1:])),
+        (*_in_precision((lanes, like), dtype), load.used_rows),
+    )
+    used_rows = jnp.max(used_rows, axis=-1)
 
     def block(i: Array, whole: Any) -> Any:
-        mine, used_rows, used_nodes = jax.tree.map(
-            lambda leaf: leaf[i], (lanes, load.used_rows, load.used_nodes)
-        )
-        part = some(load, Blocks(tile.rows, tile.nodes, used_rows, used_nodes), *mine)
+        mine = jax.tree.map(lambda leaf: leaf[i], lanes)
+        part = some(load, Blocks(tile.rows, tile.nodes, used_rows[i], load.used_nodes), *mine)
         return jax.tree.map(lambda leaf, part: leaf.at[i].set(part), whole, part)
 
-    whole = jax.lax.fori_loop(0, jnp.sum(load.used_rows > 0), block, like)
+    whole = jax.lax.fori_loop(0, jnp.sum(used_rows > 0), block, like)
     return jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, *leaf.shape[2:])), whole)
 
 
-def _way_up(load: Load, blocks: Blocks, rough: bool) -> Callable[..., Ascent]:
-    """One lane's ascent: rows, state, lower, upper and the most steps -> state."""
-    tolerance = ROUGH_TOLERANCE if rough else TOLERANCE
+def _in_precision(tree: Any, dtype: Any) -> Any:
+    """Real numbers in this precision, whole ones as they are."""
 
-    def way(rows: Rows, state: Ascent, lower: Array, upper: Array, most: Array | int) -> Ascent:
-        surface = surface_of(load.template, load.prior, rows, load.grid, blocks)
-        return ascend(surface, state, lower, upper, most, tolerance)
+    def cast(leaf: Any) -> Array:
+        leaf = jnp.asarray(leaf)
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    return way
+    return jax.tree.map(cast, tree)
 
 
 def _heights(

@@ -12,6 +12,7 @@ import math
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from lmpower.numerics.integrals import gregory_correction
 from lmpower.numerics.lengths import grown
@@ -43,14 +44,30 @@ class Reach(NamedTuple):
         The number of nodes grows with the root of the lesser of the two, so few successes among very many
         attempts are worth a grid of their own.
         """
-        most_f = max(_power_above(10, failures), 100)
-        most_s = _power_above(100, successes)
+        return cls._of_powers(int(_power_above(100, successes)), int(_power_above(10, failures)))
+
+    @classmethod
+    def of_each(
+        cls, successes: Float[np.ndarray, " B"], failures: Float[np.ndarray, " B"]
+    ) -> dict[Self, Int[np.ndarray, " C"]]:
+        """Every reach that one of B kernels needs, with those that need it."""
+        powers = 1024 * _power_above(100, successes) + _power_above(10, failures)
+        kinds, kind = np.unique(powers, return_inverse=True)
+        reaches = [cls._of_powers(*divmod(each, 1024)) for each in kinds.tolist()]
+        numbers = {reach: number for number, reach in enumerate(dict.fromkeys(reaches))}
+        needed = np.array([numbers[reach] for reach in reaches])[kind]
+        return {reach: np.flatnonzero(needed == number) for reach, number in numbers.items()}
+
+    @classmethod
+    def _of_powers(cls, hundreds: int, tens: int) -> Self:
+        most_s, most_f = 100**hundreds, 10 ** max(tens, 2)
         return cls(most_f if most_s < most_f <= 1000 else most_s, most_f)
 
 
-def _power_above(base: int, count: float) -> int:
-    """The least of base, base^2, ... that is not below ``count``."""
-    return int(base ** max(math.ceil(math.log(max(count, 1)) / math.log(base) - 1e-9), 1))
+def _power_above(base: int, count: Any) -> Any:
+    """The least of 1, 2, ... to which ``base`` is not below ``count``; of each."""
+    power = np.ceil(np.log(np.maximum(count, 1)) / math.log(base) - 1e-9)
+    return np.maximum(power, 1).astype(int)
 
 
 class Nodes(NamedTuple):

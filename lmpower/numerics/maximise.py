@@ -74,7 +74,7 @@ def ascend(
     end = state.steps + most_steps
     return jax.lax.while_loop(
         lambda s: (s.status == RUNNING) & (s.steps < end),
-        lambda s: _step(surface, s, lower, upper, tolerance),
+        lambda s: step_up(surface, s, lower, upper, tolerance),
         state,
     )
 
@@ -86,7 +86,14 @@ def free_coordinates(state: Ascent, lower: Array, upper: Array) -> Bool[Array, "
     return ~(held_low | held_high)
 
 
-def _step(surface: Surface, state: Ascent, lower: Array, upper: Array, tolerance: float) -> Ascent:
+def step_up(
+    surface: Surface,
+    state: Ascent,
+    lower: Float[Array, " D"],
+    upper: Float[Array, " D"],
+    tolerance: float = TOLERANCE,
+) -> Ascent:
+    """One step of the ascent, and whether it was the last."""
     free = free_coordinates(state, lower, upper)
     gradient, curvature = jnp.where(free, state.gradient, 0.0), masked(-state.hessian, free)
     scale = jnp.abs(jnp.diagonal(curvature)) + 1e-12
