@@ -6,7 +6,11 @@ far as the attempts go). A share of 90 % should hold the truth; also of the aver
 with its evidence as weight. Trials of one model share their problems: the groups, not the seeds, are what
 is independent, and so a standard error is that over groups.
 
+How far a share strays that should be .90 is asked of files of which the law is known: ``--simulated R`` draws
+each group's problems R times from the family's own law, fitted to the file, and judges that family.
+
     python benchmarks/real_coverage.py FILE [--by model] [--attempts 10 30 100 300 1000] [--seeds 10]
+    python benchmarks/real_coverage.py FILE --seeds 10 --simulated 20
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ import numpy as np
 
 from lmpower.compare import FAMILIES, average_forecast
 from lmpower.counts import Counts
+from lmpower.difficulty import Difficulty
+from lmpower.fit import fit_difficulty
 from lmpower.forecast import forecast_pass_at_k
 from lmpower.passk import pass_at_k
 from lmpower.posterior import sample_posterior
@@ -35,17 +41,52 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES))
+    parser.add_argument(
+        "--simulated", type=int, metavar="R", help="how many files to draw from each family"
+    )
     options = parser.parse_args()
     groups = {name: _even(counts) for name, counts in read_counts(options.file, by=options.by).items()}
     # a model that hardly ever succeeds in 10,000 attempts has no curve to forecast
     groups = {name: counts for name, counts in groups.items() if np.mean(counts.successes > 0) >= 0.05}
     print(f"{options.file.name}: {', '.join(groups)}; {options.seeds} seeds")
+    if options.simulated:
+        _say_how_far_chance_goes(groups, options)
+        return
     print("    N  " + "".join(f"{family:>22}" for family in (*options.families, "average")) + "   seconds")
     for attempts in options.attempts:
         begin = time.perf_counter()
         inside = _covered(groups, attempts, options.seeds, options.families)
         cells = "".join(f"{_share(inside[name]):>22}" for name in (*options.families, "average"))
         print(f"{attempts:5}  {cells}  {time.perf_counter() - begin:8.1f}", flush=True)
+
+
+def _say_how_far_chance_goes(groups: dict[str, Counts], options: argparse.Namespace) -> None:
+    """Shares of files drawn from each family: their mean, their least, and how many are below .80."""
+    print("    N  family                  mean   least   below .80   seconds")
+    for family in options.families:
+        laws = {name: fit_difficulty(counts, family).difficulty for name, counts in groups.items()}
+        files = [_drawn(groups, laws, seed) for seed in range(options.simulated)]
+        for attempts in options.attempts:
+            begin = time.perf_counter()
+            shares = [
+                np.mean(list(_covered(drawn, attempts, options.seeds, [family])[family].values()))
+                for drawn in files
+            ]
+            print(
+                f"{attempts:5}  {family:22} {np.mean(shares):.3f}   {np.min(shares):.3f}   "
+                f"{np.sum(np.less(shares, 0.8)):2} of {len(shares)}   {time.perf_counter() - begin:8.1f}",
+                flush=True,
+            )
+
+
+def _drawn(groups: dict[str, Counts], laws: dict[str, Difficulty], seed: int) -> dict[str, Counts]:
+    """As many problems and attempts of each group, from its law."""
+    drawn = {}
+    for g, (name, counts) in enumerate(groups.items()):
+        rng = np.random.default_rng((seed, g))
+        log_p = laws[name].sample_log_p(jax.random.key(rng.integers(2**32)), (counts.attempts.size,))
+        drawn[name] = Counts(counts.attempts, rng.binomial(counts.attempts, np.exp(log_p)))
+    return drawn
 
 
 def _even(counts: Counts) -> Counts:
