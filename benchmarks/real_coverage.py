@@ -6,7 +6,7 @@ far as the attempts go). A share of 90 % should hold the truth; also of the aver
 with its evidence as weight. Trials of one model share their problems: the groups, not the seeds, are what
 is independent, and so a standard error is that over groups.
 
-How far a share strays that should be .90 is asked of files of which the law is known: ``--simulated R`` draws
+How far a share strays that should be .90 is asked of files whose law is known: ``--simulated R`` draws
 each group's problems R times from the family's own law, fitted to the file, and judges that family.
 
     python benchmarks/real_coverage.py FILE [--by model] [--attempts 10 30 100 300 1000] [--seeds 10]
