@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array
 
 from lmpower.counts import Counts
-from lmpower.difficulty import Beta, Difficulty, Kumaraswamy, Scaled
+from lmpower.difficulty import Beta, Difficulty, Kumaraswamy, Mixture, Scaled
 from lmpower.difficulty.base import over_batch
 from lmpower.forecast import forecast_pass_at_k
 from lmpower.posterior import Posterior, sample_posterior
@@ -32,6 +32,10 @@ from lmpower.prior import sample_prior
 
 LEVEL, AHEAD, DRAWS, BINS = 0.9, 10_000.0, 400, 20
 _TIE = 1e-12
+# What no name stands for: problems of two kinds, each with a Beta law of its own.
+TWO_BETAS = "two-betas"
+_BETA = Beta(np.float64(0.3), np.float64(3.0))
+_UNNAMED = {TWO_BETAS: Mixture((_BETA, _BETA), np.array([0.5, 0.5]))}
 # The truths of the published synthetic backtest: alpha, beta and scale of either law.
 GRID = list(itertools.product((Beta, Kumaraswamy), (0.15, 0.4), (3.5, 5.0), (0.1, 0.8)))
 
@@ -45,7 +49,7 @@ def main() -> None:
         for truth_name, truths in _truths(options, name):
             p, counts = _simulated(truths, problems, attempts, seed=1)
             posterior = sample_posterior(
-                counts, name, key=jax.random.key(2), method=options.method, draws=DRAWS
+                counts, _UNNAMED.get(name, name), key=jax.random.key(2), method=options.method, draws=DRAWS
             )
             looked_at = _quantities(posterior, truths, p, counts, options.same)
             seconds = time.perf_counter() - begin
@@ -57,7 +61,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--families", nargs="+", default=["beta"])
+    parser.add_argument("--families", nargs="+", default=["beta"], help=f"by name, or {TWO_BETAS}")
     parser.add_argument("--method", choices=("fast", "nuts"), default="fast")
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--problems", type=int, nargs="+", default=[64])
@@ -70,7 +74,7 @@ def _options() -> argparse.Namespace:
 def _truths(options: argparse.Namespace, family: str) -> list[tuple[str, Difficulty]]:
     """Batches of truths: one from the family's prior, or the published grid, a point at a time."""
     if options.truths == "prior":
-        return [("", sample_prior(family, options.replicates, key=jax.random.key(0)))]
+        return [("", sample_prior(_UNNAMED.get(family, family), options.replicates, key=jax.random.key(0)))]
     found = []
     for kind, alpha, beta, c in GRID:
         law = Scaled(kind(np.float64(alpha), np.float64(beta)), np.float64(c))
