@@ -22,9 +22,9 @@ from numpyro.distributions import BinomialProbs, Distribution, constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
 from lmpower.difficulty.beta import Beta
-from lmpower.difficulty.compose import Scaled
 from lmpower.difficulty.continuous import Continuous
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
+from lmpower.difficulty.scaled import Scaled
 from lmpower.numerics.integrals import log_beta, log_rising
 
 _CONSTRAINTS = {

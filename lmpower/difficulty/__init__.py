@@ -8,11 +8,15 @@
 
 from lmpower.difficulty.base import Difficulty, Points, Tail
 from lmpower.difficulty.beta import Beta
-from lmpower.difficulty.bounded import ContinuousBernoulli, Reciprocal, Uniform
-from lmpower.difficulty.compose import Mixture, Scaled, ZeroInflated
 from lmpower.difficulty.continuous import Continuous
+from lmpower.difficulty.continuous_bernoulli import ContinuousBernoulli
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
+from lmpower.difficulty.mixture import Mixture
+from lmpower.difficulty.reciprocal import Reciprocal
+from lmpower.difficulty.scaled import Scaled
+from lmpower.difficulty.uniform import Uniform
+from lmpower.difficulty.zero_inflated import ZeroInflated
 
 __all__ = [
     "Beta",

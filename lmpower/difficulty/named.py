@@ -14,11 +14,14 @@ import numpy as np
 
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.beta import Beta
-from lmpower.difficulty.bounded import ContinuousBernoulli, Reciprocal, Uniform
-from lmpower.difficulty.compose import Scaled, ZeroInflated
 from lmpower.difficulty.continuous import Continuous
+from lmpower.difficulty.continuous_bernoulli import ContinuousBernoulli
 from lmpower.difficulty.discrete import Discrete
 from lmpower.difficulty.kumaraswamy import Kumaraswamy
+from lmpower.difficulty.reciprocal import Reciprocal
+from lmpower.difficulty.scaled import Scaled
+from lmpower.difficulty.uniform import Uniform
+from lmpower.difficulty.zero_inflated import ZeroInflated
 
 LAWS = ("beta", "kumaraswamy", "uniform", "continuous-bernoulli", "reciprocal", "discrete-2")
 _MOST_POINTS = 8

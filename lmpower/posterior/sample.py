@@ -17,9 +17,10 @@ import numpy as np
 
 from lmpower.counts import Counts, Rows, rows_given
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.difficulty.compose import Mixture, ZeroInflated
 from lmpower.difficulty.discrete import Discrete
+from lmpower.difficulty.mixture import Mixture
 from lmpower.difficulty.named import family_given
+from lmpower.difficulty.zero_inflated import ZeroInflated
 from lmpower.fit.chunks import overwrite, taken
 from lmpower.fit.lanes import CHECK, Lanes
 from lmpower.fit.surface import FINE, heights

@@ -6,8 +6,9 @@ import numpy as np
 
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.beta import Beta
-from lmpower.difficulty.compose import Mixture, ZeroInflated
+from lmpower.difficulty.mixture import Mixture
 from lmpower.difficulty.named import family_given
+from lmpower.difficulty.zero_inflated import ZeroInflated
 from lmpower.prior.independent import Prior, kind_of
 from lmpower.prior.marginals import LogNormal, Marginal, Normal, Share, SinhNormal
 
