@@ -1,23 +1,28 @@
 """Notebooks run, and turned into pages: text, code, and what it printed and drew.
 
-A slider needs a running kernel, so a page has the figure that stands beside it and says so.
+They run in IPython, in this process: a kernel of their own may lose a reply, and then both sides wait
+(jupyter/nbclient issue 312). A slider needs a running kernel, so a page has the figure that stands beside it
+and says so.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jupytext
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError
-from nbformat.v4 import new_code_cell
+import matplotlib
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbformat.v4 import new_code_cell, new_output
+from traitlets.config import Config
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-SECONDS = 150  # for one cell, of which the longest takes a third
-TRIES = 3  # a kernel may lose a reply, and both sides wait (microsoft/vscode-jupyter issue 17228)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 DISPLAYED_TEX = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 
@@ -26,23 +31,48 @@ def executed(path: Path, *, then: str = "") -> Any:
     """The notebook with its outputs, and one more cell at its end, ``then``, if given.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: for a cell that fails.
-        nbclient.exceptions.CellTimeoutError: where no try comes to an end.
+        Exception: what a cell raises.
     """
-    for tries_left in reversed(range(TRIES)):
-        notebook = jupytext.read(path)
-        if then:
-            notebook.cells.append(new_code_cell(then))
-        here = {"metadata": {"path": str(path.parent)}}
-        options = {"timeout": SECONDS, "resources": here, "coalesce_streams": True}
-        try:
-            NotebookClient(notebook, kernel_name="python3", **options).execute()
-            break
-        except CellTimeoutError:
-            if not tries_left:
-                raise
-            print(f"no reply for {SECONDS} s: {path.name} once more, in a new kernel", flush=True)
+    notebook = jupytext.read(path)
+    if then:
+        notebook.cells.append(new_code_cell(then))
+    with contextlib.chdir(path.parent), matplotlib.rc_context(), _shell() as shell:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs = _outputs(shell, cell.source)
     return notebook
+
+
+class _Shell(InteractiveShell):
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Nothing to do: figures go to the page, and no window is opened."""
+
+
+@contextlib.contextmanager
+def _shell() -> Iterator[_Shell]:
+    """A shell with no history and nothing in it; what it changes of the interpreter is undone."""
+    with tempfile.TemporaryDirectory() as home:
+        config = Config({"HistoryManager": {"enabled": False}})
+        shell = _Shell.instance(ipython_dir=home, config=config)
+        try:
+            yield shell
+        finally:
+            shell.restore_sys_module_state()
+            _Shell.clear_instance()
+
+
+def _outputs(shell: _Shell, source: str) -> list[Any]:
+    """What a cell prints, then what it shows."""
+    # (inside the trap of the shell's own display hook, or that would be put before the one that captures)
+    with shell.display_trap, capture_output() as captured:
+        result = shell.run_cell(source)
+    result.raise_error()
+    streams = {"stdout": captured.stdout, "stderr": captured.stderr}
+    printed = [new_output("stream", name=name, text=text) for name, text in streams.items() if text]
+    return printed + [
+        new_output("display_data", data=shown.data, metadata=shown.metadata or {})
+        for shown in captured.outputs
+    ]
 
 
 def page(notebook: Any, name: str, pictures: Path) -> str:
@@ -58,7 +88,9 @@ def _cell(cell: Any, name: str, pictures: Path) -> str:
         text = DISPLAYED_TEX.sub(lambda match: f"```math\n{match[1].strip()}\n```", cell.source)
         # what is linked to in the repository has a page here
         return re.sub(r"\]\((?:\.\./docs/(\w[\w-]*\.md)|(\w+)\.py)\)", _linked, text)
-    shown = [_output(output, f"{name}-{at}", pictures) for at, output in enumerate(cell.outputs)]
+    # (what a slider draws is shown beside it, too)
+    widgets = [output for output in cell.outputs if WIDGET in output.get("data", {})]
+    shown = [_output(each, f"{name}-{at}", pictures) for at, each in enumerate(widgets or cell.outputs)]
     source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
     return "\n\n".join([f"```python\n{source.strip()}\n```", *filter(None, shown)])
 
