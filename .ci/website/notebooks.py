@@ -1,8 +1,8 @@
 """Notebooks run, and turned into pages: text, code, and what it printed and drew.
 
 They run in IPython, in this process: a kernel of their own may lose a reply, and then both sides wait
-(jupyter/nbclient issue 312). A slider needs a running kernel, so a page has the figure that stands beside it
-and says so.
+(jupyter/nbclient issue 312). A slider needs a running kernel, so a page has the figure that stands beside
+it and says so.
 """
 
 from __future__ import annotations
@@ -69,10 +69,8 @@ def _outputs(shell: _Shell, source: str) -> list[Any]:
     result.raise_error()
     streams = {"stdout": captured.stdout, "stderr": captured.stderr}
     printed = [new_output("stream", name=name, text=text) for name, text in streams.items() if text]
-    return printed + [
-        new_output("display_data", data=shown.data, metadata=shown.metadata or {})
-        for shown in captured.outputs
-    ]
+    shown = captured.outputs
+    return printed + [new_output("display_data", data=each.data, metadata=each.metadata) for each in shown]
 
 
 def page(notebook: Any, name: str, pictures: Path) -> str:
