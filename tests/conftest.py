@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import pytest
@@ -17,6 +19,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real counts (../shared/data, beside the repository) are not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def arviz() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ArviZ 0.23 announces its successor when imported
+        return pytest.importorskip("arviz")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,6 +4,7 @@ quadrature.py   integrals in mpmath, to any number of digits
 moments.py      log E_F[p^s (1-p)^f] of every law, and its derivatives
 likelihood.py   the log likelihood of counts, in float64
 fits.py         the highest likelihood, by a slow and patient search
+posterior.py    the posterior of a Beta-binomial, on a dense grid
 
 Everything rests on one substitution. With p = c x and w = logit(x), every law here has a density
 in w that is analytic in the strip |Im w| < pi/2 and falls exponentially at both ends, so
