@@ -41,6 +41,28 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
+@pytest.fixture
+def shards(tmp_path: Path) -> Any:
+    """An empty run, of which each test fills what it needs."""
+    from small_run import CONFIG
+
+    from lmpower.backtest.shards import Shards
+
+    return Shards(tmp_path / "run", CONFIG)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a small run ends with."""
+    from small_run import CONFIG, UNITS, table
+
+    from lmpower.backtest.shards import Shards, run_units
+
+    merged = run_units(Shards(tmp_path_factory.mktemp("whole"), CONFIG), UNITS, table, progress=False)
+    assert merged is not None
+    return merged.read_bytes()
+
+
 @pytest.fixture(scope="session")
 def arviz() -> ModuleType:
     with warnings.catch_warnings():

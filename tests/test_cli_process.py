@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import lmpower
-import lmpower.cli
 import lmpower.study
 
 # with PYTHONUNBUFFERED argparse meets the errors of stdout itself, and keeps them for itself
