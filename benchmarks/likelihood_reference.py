@@ -1,7 +1,7 @@
 """Question: what is the highest likelihood each family can reach on the real counts?
 
 Every group of the shared data, whole and thinned, fitted by the slow multi-start optimiser of
-tests/oracle.py, which shares no code with lmpower. Another fitter is right when it reaches these
+tests/oracle/, which shares no code with lmpower. Another fitter is right when it reaches these
 values and has found a better optimum when it passes them.
 
     python benchmarks/likelihood_reference.py OUTPUT.json [DATA_FOLDER]

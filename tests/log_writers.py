@@ -51,6 +51,12 @@ def inspect_eval(path: Path, outcomes: Outcomes, deflated: bool = False) -> Path
     return write_zip(path, members, deflated)
 
 
+def inspect_scored(folder: Path, scores: Any) -> Path:
+    """One sample, under the scores that are given."""
+    log = inspect_header() | {"samples": [{"id": 7, "epoch": 1, "scores": scores}]}
+    return as_document(folder / "log.json", log)
+
+
 def write_zip(path: Path, members: Mapping[str, Any], deflated: bool = False) -> Path:
     """An archive of JSON members, by method 93 in many frames, as Inspect flushes them."""
     if deflated:

@@ -1,4 +1,4 @@
-"""Write tests/reference/log_moment.json: log E_F[p^s (1-p)^f] to 25 digits, by tests/oracle.py.
+"""Write tests/reference/log_moment.json: log E_F[p^s (1-p)^f] to 25 digits, by tests/oracle/.
 
     python tests/make_reference.py            # about four minutes on one core
 

@@ -1,41 +1,30 @@
-"""cli: what the shell prints, in numbers those of the library; and every refusal in one line."""
+"""cli: what the shell prints, in numbers those of the library."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from given_files import in_file
 
 import lmpower
-import lmpower.cli
 import lmpower.study
 from lmpower.arguments import KS
 from lmpower.baseline import fit_line, log_spaced_ks
-from lmpower.cli import main
 from lmpower.counts import Counts
 from lmpower.datasets import addition, example, example_truth
 from lmpower.fit import Fit, Status, fit_difficulty, profile_interval
 from lmpower.forecast import Forecast, forecast_pass_at_k
 from lmpower.passk import pass_at_k
 from lmpower.posterior import Posterior, Trust, sample_posterior
-from lmpower.records import (
-    ESTIMATES,
-    aligned,
-    as_json,
-    fit_records,
-    fit_table,
-    interval,
-    number,
-)
+from lmpower.records import ESTIMATES, as_json, fit_records, fit_table, number
 from lmpower.scaling import window_slope
 from lmpower.study import Fits
 
@@ -49,27 +38,6 @@ POSTERIOR_KEYS = [
     "ess", "divergences", "pareto_k", "status",
 ]  # fmt: skip
 FORECAST_KEYS = ["group", "k", "pass_at_k", "lower", "upper", "level", "problems", "family"]
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*argv: Any) -> Ran:
-        code = main([str(word) for word in argv])
-        return Ran(code, *capsys.readouterr())
-
-    return run
-
-
-def in_file(folder: Path, text: str, name: str = "counts.csv") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def table(rows: list[tuple[Any, ...]]) -> str:
@@ -117,9 +85,6 @@ def believed(posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> list[tupl
 
     monkeypatch.setattr(lmpower.study, "sample_posterior", sample)
     return asked
-
-
-# ---- what it says
 
 
 def test_fit_records_are_the_library_s(run: Any, fits: Fit) -> None:
@@ -286,7 +251,7 @@ def rows_of(text: str, group: str) -> list[list[str]]:
 
 def test_stopped_counts_have_no_line(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
     rows = [("m", i, 10 * (1 + i % 7), 1) for i in range(30)] + [("m", 99, 100, 0)]
-    path = in_file(tmp_path, table(rows))
+    path = in_file(tmp_path, "counts.csv", table(rows))
     ran = run("fit", path, "--by", "model", "--json")
     (record,) = json.loads(ran.out)
     assert ran.code == 0
@@ -302,7 +267,7 @@ def test_stopped_counts_have_no_line(run: Any, fitted: list[list[Counts]], tmp_p
 
 def test_a_group_without_success_is_no_error(run: Any, tmp_path: Path) -> None:
     rows = [("never", i, 60 + i, 0) for i in range(40)]
-    path = in_file(tmp_path, table(rows))
+    path = in_file(tmp_path, "counts.csv", table(rows))
     ran = run("forecast", path, "--by", "model", "--k", "1,10", "--json")
     assert ran.code == 0
     assert ran.err.startswith("lmpower: group 'never': no problem was ever solved")
@@ -355,7 +320,7 @@ def test_what_an_ascent_left_behind_is_no_estimate(fits: Fit) -> None:
 def test_other_columns_and_unscored_attempts(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
     outcomes = {f"task {i}": ["1"] * i + ["0"] * 20 + [""] for i in range(12)}
     rows = [f"{problem},{outcome}\n" for problem, row in outcomes.items() for outcome in row]
-    path = in_file(tmp_path, "id,passed\n" + "".join(rows))
+    path = in_file(tmp_path, "counts.csv", "id,passed\n" + "".join(rows))
     columns = ("--problem-column", "id", "--success-column", "passed")
     ran = run("fit", path, *columns)
     assert ran.code == 2
@@ -370,7 +335,7 @@ def test_other_columns_and_unscored_attempts(run: Any, fitted: list[list[Counts]
 
 def test_a_million_rows(run: Any, fitted: list[list[Counts]], tmp_path: Path) -> None:
     rows = "".join(f"100,{s}\n" for s in example().successes.tolist())
-    path = in_file(tmp_path, "attempts,successes\n" + rows * 7813)
+    path = in_file(tmp_path, "counts.csv", "attempts,successes\n" + rows * 7813)
     ran = run("fit", path, "--json")
     assert ran.code == 0
     (record,) = json.loads(ran.out)
@@ -378,87 +343,6 @@ def test_a_million_rows(run: Any, fitted: list[list[Counts]], tmp_path: Path) ->
     ((counts,),) = fitted
     assert counts.problems == 128 * 7813
     assert counts.successes.sum() == 7813 * example().successes.sum()
-
-
-# ---- what it refuses
-
-
-REFUSALS = {
-    "no command": ("", "the following arguments are required: COMMAND (see lmpower --help)"),
-    "unknown command": ("guess", "invalid choice: 'guess'"),
-    "unknown option": ("fit {example} --bye model", "unrecognized arguments: --bye model"),
-    "no file": ("fit", "the following arguments are required: FILE (see lmpower fit --help)"),
-    "missing file": ("fit missing.csv", "cannot read missing.csv: there is no such file"),
-    "a folder": ("fit {folder}/data.csv", "data.csv: it is a folder, not a file"),
-    "unknown suffix": ("fit {folder}/a.xls", "suffix must be one of .csv, .jsonl, .parquet"),
-    "empty file": ("fit {folder}/empty.csv", "empty.csv is empty"),
-    "only a header": ("fit {folder}/header.csv", "header.csv has columns but no rows"),
-    "missing column": (
-        "fit {example} --by modle",
-        "has no column 'modle'; its columns are model, problem, attempts, successes",
-    ),
-    "missing counts": ("fit {example} --attempts-column n", "has neither columns 'n' and"),
-    "problems twice": (
-        "fit {example}",
-        "problem 'problem-001' appears a second time; if it belongs to another model or "
-        "benchmark, name that column with --by",
-    ),
-    "unknown group": (
-        "fit {example} --by model --group gpt",
-        "there is no group 'gpt'; the groups are model-a, model-b",
-    ),
-    "group without by": ("fit {example} --group model-a", "--group needs --by"),
-    "unknown family": ("fit {example} --by model --family gamma", "unknown family 'gamma'"),
-    "k of 0": ("forecast {example} --k 0", "argument --k: must be whole numbers from 1 to 2**53"),
-    "negative k": ("forecast {example} --k=-5", "got '-5'"),
-    "fractional k": ("forecast {example} --k 1.5,2", "got '1.5,2'"),
-    "k too large": ("forecast {example} --k 1e17", "got '1e17'"),
-    "k that is no number": ("forecast {example} --k ten", "got 'ten'"),
-    "k of nan": ("forecast {example} --k nan", "got 'nan'"),
-    "no k": ("forecast {example} --k ,", "got ','"),
-    "level of 1": ("fit {example} --level 1", "must be between 0 and 1, such as 0.9; got '1'"),
-    "level of 90": ("fit {example} --level 90", "got '90'"),
-    "level of nan": ("fit {example} --level nan", "got 'nan'"),
-    "one end of a window": ("fit {example} --window 10", "must be LOW,HIGH with LOW below HIGH"),
-    "an empty window": ("fit {example} --window 10,10", "got '10,10'"),
-    "unknown problems": ("forecast {example} --problems old", "invalid choice: 'old'"),
-    "unknown stopping": ("fit {example} --stopping never", "invalid choice: 'never'"),
-    "unknown line": ("fit {example} --line-ks all", "invalid choice: 'all'"),
-    "unknown picture": (
-        "fit {example} --plot a.gif",
-        "cannot draw a.gif: the suffix of a picture must be one of .png, .pdf, .svg",
-    ),
-    "a picture without suffix": ("demo --plot picture", "cannot draw picture"),
-    "nowhere to draw": (
-        "forecast {example} --by model --plot {folder}/missing/a.png",
-        "a.png: No such file or directory",
-    ),
-    "a folder to draw to": ("demo --plot {folder}/folder.png", "folder.png: it is a folder"),
-    "a file as folder": ("demo --plot {folder}/empty.csv/a.png", "a.png: Not a directory"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSALS)
-def test_refusals_come_before_any_work(
-    case: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def work(*args: Any) -> None:
-        raise AssertionError("it began to work")
-
-    monkeypatch.setattr(lmpower.fit.maximum, "fit_difficulty", work)
-    in_file(tmp_path, "", "empty.csv")
-    in_file(tmp_path, "counts", "a.xls")
-    in_file(tmp_path, "problem,attempts,successes\n", "header.csv")
-    for name in ("data.csv", "folder.png"):
-        (tmp_path / name).mkdir()
-    before = sorted(tmp_path.rglob("*"))
-    command, reason = REFUSALS[case]
-    ran = run(*command.format(example=EXAMPLE, folder=tmp_path).split())
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("lmpower: ")
-    assert reason in ran.err
-    assert ran.err.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_failed_picture_leaves_no_file(
@@ -472,84 +356,3 @@ def test_a_failed_picture_leaves_no_file(
     assert ran.code == 2
     assert ran.err == f"lmpower: cannot write {tmp_path / 'a.png'}: No space left on device\n"
     assert not list(tmp_path.iterdir())
-
-
-def test_interrupted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*args: Any, **options: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(lmpower.study, "sample_posterior", interrupt)
-    ran = run("demo")
-    assert (ran.code, ran.out, ran.err) == (130, "", "lmpower: interrupted\n")
-
-
-# ---- as a process
-
-
-# with PYTHONUNBUFFERED argparse meets the errors of stdout itself, and keeps them for itself
-BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-
-
-def shell(*argv: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lmpower", *argv]
-    return subprocess.run(
-        command, text=True, stdout=stdout, stderr=subprocess.PIPE, env=BUFFERED, check=False
-    )
-
-
-def test_help_needs_the_standard_library_alone() -> None:
-    code = (
-        "import sys\n"
-        "from lmpower.cli import main\n"
-        "try: main(['forecast', '--help'])\n"
-        "except SystemExit as done: assert done.code == 0\n"
-        "heavy = {'jax', 'numpy', 'matplotlib', 'tqdm', 'narwhals'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_the_module_is_the_command() -> None:
-    assert shell("--version").stdout == f"lmpower {lmpower.__version__}\n"
-    refused = shell("fit", "missing.csv")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "lmpower: cannot read missing.csv: there is no such file\n"
-
-
-def test_a_closed_pipe_is_no_error() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = shell("--help", stdout=writing)
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (141, "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_told() -> None:
-    with open("/dev/full", "w", encoding="utf-8") as full:
-        done = shell("--help", stdout=full.fileno())
-    assert done.returncode == 2
-    assert done.stderr == "lmpower: [Errno 28] No space left on device\n"
-
-
-# ---- the small parts
-
-
-def test_json_has_no_nan() -> None:
-    records = [{"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf")}, "e": "é"}]
-    assert json.loads(as_json(records)) == [{"a": None, "b": [1.5, None], "c": {"d": None}, "e": "é"}]
-    assert json.loads(as_json([])) == []
-
-
-def test_numbers() -> None:
-    shown = [number(x) for x in (0.25, 7257.66, 12345.6, 1.0, float("nan"), float("inf"))]
-    assert shown == ["0.2500", "7258", "1.235e+04", "1.000", "-", "inf"]
-    assert number([0.5, float("nan")]) == "0.5000 -"
-    assert interval(0.1, float("inf")) == "0.1000 to inf"
-    assert interval(float("nan"), float("nan")) == "-"
-
-
-def test_columns_are_aligned() -> None:
-    assert aligned(["name", "two\nlines"], [["a", "1"], ["long one", "23"]], text=(0,)) == (
-        "            two\nname      lines\n--------  -----\na             1\nlong one     23"
-    )

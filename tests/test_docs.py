@@ -170,7 +170,7 @@ def test_commands_are_understood(page: Path):
 def test_examples_run(page: Path, tmp_path: Path):
     """Blocks of Python in order, beside counts and logs. (The gallery's run when the site is built.)
 
-    What asks a model through Inspect is left to tests/test_inspect.py.
+    What asks a model through Inspect is left to tests/test_inspect_evals.py.
     """
     blocks = [b for b in BLOCK.findall(page.read_text(encoding="utf-8")) if "forecast_evals" not in b]
     if not blocks:

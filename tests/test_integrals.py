@@ -120,7 +120,7 @@ def mp_log_beta_ratio(a, b, s, f):
 
 
 def test_log_beta_ratio_keeps_its_relative_accuracy():
-    """Its derivatives are those of Beta's log_moment: see test_difficulty."""
+    """Its derivatives are those of Beta's log_moment: see test_difficulty_moments."""
     truth = exact(mp_log_beta_ratio, RATIOS)
     np.testing.assert_allclose(on_points(log_beta_ratio, RATIOS), truth, rtol=1e-11)
 

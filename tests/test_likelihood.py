@@ -21,10 +21,12 @@ from lmpower.likelihood import (
     log_moments_on_points,
     normalised,
     scores_on_points,
+    slope,
     value_on_points,
 )
 from lmpower.likelihood.terms import moved_by
 from lmpower.numerics.grid import filled_up, shared_grid
+from lmpower.prior import Whitened, default_prior
 
 F = np.float64
 ATTEMPTS = np.array([50] * 12 + [80, 20, 7, 100])
@@ -32,6 +34,7 @@ SUCCESSES = np.array([0, 0, 0, 0, 1, 1, 2, 5, 9, 15, 20, 30, 0, 3, 7, 61])
 COUNTS = Counts(attempts=ATTEMPTS, successes=SUCCESSES)
 ROWS = COUNTS.rows()
 GRID, ROUGH_GRID = (shared_grid(reach_of(ROWS), refinement) for refinement in (1.5, 1.0))
+SPAN_GRID = shared_grid(reach_of(ROWS), 1.5, True)
 LONG_GRID = filled_up(GRID, 512)
 
 LAWS = {
@@ -89,6 +92,39 @@ def test_expand_is_the_log_likelihood_and_its_derivatives(family):
     np.testing.assert_allclose(ours.hessian, hessian, atol=1e-7 * np.max(np.abs(hessian)))
     np.testing.assert_allclose(ROWS.weight @ scores, ours.gradient, rtol=1e-11)
     np.testing.assert_array_equal(ours.hessian, ours.hessian.T)
+
+
+TEMPLATES = {
+    name: family_named(name)
+    for name in (
+        "beta",
+        "scaled-kumaraswamy",
+        "zero-inflated-beta",
+        "uniform",
+        "continuous-bernoulli",
+        "reciprocal",
+        "discrete-2",
+    )
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_slope_is_the_value_and_gradient_of_the_expansion(name):
+    """The gradient that chains follow."""
+    template = TEMPLATES[name]
+    whitened = Whitened(template, default_prior(template))
+    size = len(whitened.box.names)
+
+    def both(u):
+        there = expand(whitened, u, ROWS, SPAN_GRID)
+        return (there.value, there.gradient), slope(whitened, u, ROWS, SPAN_GRID)
+
+    with jax.enable_x64(True):
+        run = jax.jit(both)
+        for place in (np.zeros(size), np.random.default_rng(size).normal(size=size)):
+            expanded, ours = jax.tree.map(np.asarray, run(place))
+            np.testing.assert_allclose(ours[0], expanded[0], rtol=1e-13)
+            np.testing.assert_allclose(ours[1], expanded[1], rtol=1e-9, atol=1e-9)
 
 
 def test_padding_rows_do_nothing():

@@ -254,7 +254,7 @@ def test_float_gradient_by_differences(family):
     theta = LAWS[family]
     if family == "scaled_kumaraswamy":
         theta = (1.5, 30.0, 0.8)
-    objective = oracle._Objective(family, rows)
+    objective = oracle.fits.Objective(family, rows)
     z = objective.encode(theta)
     _, slope = objective(z)
     for i in range(len(z)):
@@ -272,7 +272,7 @@ def test_best_fit_is_not_beaten_by_differential_evolution(family):
     params = tuple(fit["params"].values())
     again = oracle.log_likelihood(family, params, attempts, successes)
     assert again == pytest.approx(fit["log_likelihood"], abs=1e-9)
-    objective = oracle._Objective(family, oracle.Rows(attempts, successes))
+    objective = oracle.fits.Objective(family, oracle.Rows(attempts, successes))
     box = list(zip(objective.lower, objective.upper, strict=True))
     rival = optimize.differential_evolution(
         objective.value, box, seed=1, maxiter=25, popsize=12, polish=False, tol=0

@@ -1,4 +1,4 @@
-"""Posteriors: against dense grids, SciPy and ArviZ; and what is said of those not to be believed."""
+"""Posteriors under Beta: on a dense grid, beside ArviZ, and what is said of them."""
 
 from __future__ import annotations
 
@@ -11,44 +11,20 @@ import warnings
 import jax
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from oracle.posterior import BetaOnAGrid
+from posterior_counts import DATASETS
+from scipy import stats
 
-from lmpower.counts import Counts, CountsError, rows_of_many, stack_rows
-from lmpower.difficulty.named import family_named
-from lmpower.fit.surface import reach_of
-from lmpower.likelihood import expand, slope
-from lmpower.numerics.grid import shared_grid
+from lmpower.counts import Counts, stack_rows
 from lmpower.posterior import Posterior, Trust, sample_posterior
 from lmpower.posterior import sample as sample_file
 from lmpower.posterior import trust as trust_file
-from lmpower.posterior.importance import Weighted, resampled
-from lmpower.posterior.pareto import effective, fit_generalised_pareto, smoothed
 from lmpower.posterior.pointwise import log_predictive
 from lmpower.posterior.trust import trust_in
-from lmpower.prior import LogNormal, Whitened, default_prior, sample_prior
+from lmpower.prior import LogNormal, default_prior
 
-F = np.float64
 KEY = jax.random.key(7)
 DRAWS = 1200
-
-
-def _drawn(alpha: float, beta: float, problems: int, attempts: int, seed: int) -> Counts:
-    rng = np.random.default_rng(seed)
-    n = np.full(problems, attempts)
-    return Counts(attempts=n, successes=rng.binomial(n, rng.beta(alpha, beta, problems)))
-
-
-DATASETS = {
-    "64 problems": _drawn(0.3, 4.0, 64, 50, 0),
-    "8 problems": _drawn(0.3, 4.0, 8, 10, 1),
-    "no success": Counts(attempts=[40] * 30, successes=[0] * 30),
-    "all success": Counts(attempts=[40] * 30, successes=[40] * 30),
-    "one problem": Counts(attempts=[40], successes=[3]),
-    "one attempt": Counts(attempts=[1], successes=[1]),
-    "many attempts": _drawn(0.2, 10.0, 128, 10_000, 2),
-    "512 problems": _drawn(0.4, 3.0, 512, 100, 3),
-    "unequal attempts": Counts(attempts=[5, 60, 60, 7, 900, 3], successes=[1, 0, 2, 7, 4, 0]),
-}
 PLACE = {name: i for i, name in enumerate(DATASETS)}
 
 
@@ -63,161 +39,12 @@ def _alone(method: str = "fast") -> Posterior:
     return sample_posterior(DATASETS["64 problems"], "beta", key=KEY, draws=DRAWS, method=method)
 
 
-def _arviz():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ArviZ 0.23 announces its successor when imported
-        return pytest.importorskip("arviz")
-
-
-# --- the gradient that chains follow ---
-
-ROWS = Counts(
-    attempts=[50] * 12 + [80, 20, 7, 100],
-    successes=[0, 0, 0, 0, 1, 1, 2, 5, 9, 15, 20, 30, 0, 3, 7, 61],
-).rows()
-GRID = shared_grid(reach_of(ROWS), 1.5, True)
-FAMILIES = {
-    name: family_named(name)
-    for name in (
-        "beta",
-        "scaled-kumaraswamy",
-        "zero-inflated-beta",
-        "uniform",
-        "continuous-bernoulli",
-        "reciprocal",
-        "discrete-2",
-    )
-}
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_slope_is_the_value_and_gradient_of_the_expansion(name):
-    template = FAMILIES[name]
-    whitened = Whitened(template, default_prior(template))
-    size = len(whitened.box.names)
-
-    def both(u):
-        there = expand(whitened, u, ROWS, GRID)
-        return (there.value, there.gradient), slope(whitened, u, ROWS, GRID)
-
-    with jax.enable_x64(True):
-        run = jax.jit(both)
-        for place in (np.zeros(size), np.random.default_rng(size).normal(size=size)):
-            expanded, ours = jax.tree.map(np.asarray, run(place))
-            np.testing.assert_allclose(ours[0], expanded[0], rtol=1e-13)
-            np.testing.assert_allclose(ours[1], expanded[1], rtol=1e-9, atol=1e-9)
-
-
-# --- Pareto smoothing ---
-
-
-def _weights(shape: float, size: int, lines: int) -> np.ndarray:
-    rng = np.random.default_rng(int(100 * shape))
-    return shape * rng.exponential(size=(lines, size)) + 0.3 * rng.normal(size=(lines, size))
-
-
-@pytest.mark.parametrize("shape", [0.1, 0.4, 0.7, 1.2])
-@pytest.mark.parametrize("size", [200, 2304])
-def test_smoothed_weights_are_arviz_s(shape, size):
-    arviz = _arviz()
-    log_weight = _weights(shape, size, 4)
-    ours, k = smoothed(log_weight)
-    for line, mine, my_k in zip(log_weight, ours, k, strict=True):
-        if "psislw" in vars(arviz):
-            theirs, their_k = arviz.psislw(line)
-        else:  # from version 1 on, of log-likelihoods left out
-            theirs, their_k = pytest.importorskip("arviz_stats.base").array_stats.psislw(-line)
-        np.testing.assert_allclose(my_k, their_k, atol=1e-10)
-        theirs = np.asarray(theirs) - special.logsumexp(theirs)
-        np.testing.assert_allclose(mine, theirs, atol=1e-10)
-    np.testing.assert_allclose(special.logsumexp(ours, axis=-1), 0.0, atol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.4, 0.9])
-def test_the_fitted_tail_is_scipy_s(shape):
-    """Zhang & Stephens are near the maximum of the likelihood that SciPy climbs, and near the truth."""
-    law = stats.genpareto(shape, scale=2.0)
-    excess = np.sort(law.rvs(size=(40, 1000), random_state=5), axis=-1)
-    k, sigma = fit_generalised_pareto(excess)
-    # (k is drawn towards .5 by ten weights' worth)
-    bare = (k * 1010 - 5) / 1000
-    assert abs(np.mean(bare) - shape) < 4 * np.std(bare) / math.sqrt(40) + 0.005
-    assert abs(np.mean(sigma) - 2) < 4 * np.std(sigma) / math.sqrt(40) + 0.02
-    for i in range(3):
-        theirs, _, scale = stats.genpareto.fit(excess[i], floc=0.0)
-        assert abs(bare[i] - theirs) < 0.02
-        assert abs(sigma[i] / scale - 1) < 0.03
-
-
-def test_weights_that_are_all_alike_stay_so():
-    ours, k = smoothed(np.zeros((2, 500)))
-    np.testing.assert_allclose(ours, -math.log(500), rtol=1e-12)
-    assert np.all(np.isneginf(k))
-    np.testing.assert_allclose(effective(ours), 500)
-
-
-def test_one_weight_that_outweighs_all_is_not_trusted():
-    log_weight = np.random.default_rng(0).normal(size=(1, 2304))
-    log_weight[0, 77] = 40.0
-    _, k = smoothed(log_weight)
-    assert k[0] > 0.7
-    # nearly all have none at all
-    log_weight = np.full((1, 2304), -np.inf)
-    log_weight[0, :9] = np.arange(9.0)
-    smooth, k = smoothed(log_weight)
-    assert k[0] > 0.7
-    assert not np.any(np.isnan(smooth))
-
-
-def test_resampling_draws_every_point_its_due_number_of_times():
-    log_weight = np.log(np.random.default_rng(1).dirichlet(np.full(300, 0.3), size=2))
-    empty = np.zeros((2, 300, 1))
-    weighted = Weighted(empty, log_weight, empty[..., 0], *[np.zeros(2)] * 3, empty[:, 0], empty[:, :1])
-    seeds = np.array([[1, 2, 0], [1, 2, 1]], np.uint32)
-    chosen = resampled(weighted, 4000, seeds)
-    for line, log_w in zip(chosen, log_weight, strict=True):
-        due = 4000 * np.exp(log_w)
-        assert np.all(np.abs(np.bincount(line, minlength=300) - due) <= 1)
-        # in random order: neighbours are as unlike as any
-        assert abs(np.corrcoef(line[1:], line[:-1])[0, 1]) < 0.08
-    np.testing.assert_array_equal(chosen, resampled(weighted, 4000, seeds))
-    assert np.any(chosen[0] != chosen[1])
-
-
-# --- against a dense grid: the Beta-binomial, by SciPy's betaln ---
-
-_CELLS = np.linspace(-8, 8, 641)
-
-
-class Truth:
-    """The posterior of Beta's two normals on a grid, under the default prior written out."""
-
-    def __init__(self, counts: Counts) -> None:
-        # (the family's box has no beta below .01, which counts that are all successes would like)
-        alpha, beta = 0.3 * 2.5 ** _CELLS[:, None], np.maximum(20.0 * 6.0**_CELLS, 0.01)
-        height = -0.5 * (_CELLS[:, None] ** 2 + _CELLS**2) - math.log(2 * math.pi)
-        pairs = np.stack([counts.successes, counts.failures])
-        for (s, f), many in zip(*np.unique(pairs.T, axis=0, return_counts=True), strict=True):
-            log_choose = -special.betaln(s + 1, f + 1) - math.log(s + f + 1)
-            height = height + many * (
-                special.betaln(alpha + s, beta + f) - special.betaln(alpha, beta) + log_choose
-            )
-        self.log_evidence = special.logsumexp(height) + 2 * math.log(_CELLS[1] - _CELLS[0])
-        mass = np.exp(height - special.logsumexp(height))
-        self.marginals = mass.sum(1), mass.sum(0)
-
-    def moments(self, d: int) -> tuple[float, float]:
-        mean = self.marginals[d] @ _CELLS
-        return mean, math.sqrt(self.marginals[d] @ (_CELLS - mean) ** 2)
-
-    def cdf(self, d: int, u: np.ndarray) -> np.ndarray:
-        edges = _CELLS + 0.5 * (_CELLS[1] - _CELLS[0])
-        return np.interp(u, edges, np.cumsum(self.marginals[d]))
+# --- against a dense grid ---
 
 
 @functools.cache
-def _truth(name: str) -> Truth:
-    return Truth(DATASETS[name])
+def _truth(name: str) -> BetaOnAGrid:
+    return BetaOnAGrid(DATASETS[name])
 
 
 def test_the_prior_is_the_one_that_the_grid_takes():
@@ -225,7 +52,7 @@ def test_the_prior_is_the_one_that_the_grid_takes():
     assert prior.summary() == (
         "alpha: log-normal, median 0.3, a factor 2.5 either way\n"
         "beta: log-normal, median 20, a factor 6 either way"
-    ), "the default prior has changed: change Truth, and the tables of docs/posteriors.md, with it"
+    ), "the default prior has changed: change BetaOnAGrid, and the tables of docs/posteriors.md, with it"
 
 
 def _check_against_grid(posterior: Posterior, name: str, far: float) -> None:
@@ -254,25 +81,6 @@ def test_weighted_points_are_the_posterior_on_a_grid(name):
     assert posterior.ess > 1000
     _check_against_grid(posterior, name, far=0.1)
     np.testing.assert_allclose(posterior.log_evidence, _truth(name).log_evidence, rtol=0, atol=0.02)
-
-
-def test_the_evidence_is_right_in_one_dimension():
-    """Uniform(0, h): E[p^s (1-p)^f] is an incomplete Beta integral, and h^(1/2) is uniform a priori."""
-    counts = DATASETS["8 problems"]
-    posterior = sample_posterior([counts] * 4, "uniform", key=KEY, draws=400)
-    s, f = counts.successes, counts.failures
-    log_choose = -special.betaln(s + 1, f + 1) - np.log(s + f + 1)
-
-    def likelihood(root: float) -> float:
-        h = root**2
-        log_moment = special.betaln(s + 1, f + 1) + np.log(special.betainc(s + 1, f + 1, h)) - math.log(h)
-        return math.exp(np.sum(log_moment + log_choose) + 20.0)
-
-    truth, _ = integrate.quad(likelihood, 1e-3, 1.0, points=[0.3, 0.6, 0.9], epsabs=0, epsrel=1e-10)
-    np.testing.assert_allclose(posterior.log_evidence, math.log(truth) - 20.0, atol=0.01)
-    assert np.ptp(posterior.log_evidence) > 0  # each with random numbers of its own
-    assert np.all(posterior.tail_exponent == 1)
-    assert "1 to 1" in posterior[0].summary()
 
 
 def test_chains_are_the_posterior_on_a_grid():
@@ -310,64 +118,12 @@ def test_what_is_likely_of_every_row_adds_up_to_the_likelihood():
     np.testing.assert_allclose(total, posterior.log_likelihood[:2], atol=2e-3)
 
 
-def test_a_law_too_steep_for_float32_is_weighed_in_float64():
-    """Guards against half a posterior unseen: lam = e^-190 is 0 in float32, and its likelihood nan."""
-    rng = np.random.default_rng(0)
-    easy = Counts(attempts=[200] * 64, successes=rng.binomial(200, rng.exponential(0.004, 64)))
-    never = DATASETS["no success"]
-    posterior = sample_posterior([easy, never], "continuous-bernoulli", key=KEY, draws=400)
-    assert np.all(posterior.ok)
-    assert np.all(posterior.ess > 1000)
-    for i, counts in enumerate((easy, never)):
-        rows = counts.rows()
-        cells = np.linspace(-6, 2, 321)
-        rate = np.clip(2 * np.sinh(1.5 - 1.5 * cells), -36, 700)
-        height = -0.5 * cells**2 - 0.5 * math.log(2 * math.pi) + np.sum(rows.weight * rows.log_choose)
-        # 1F1(1+s; 2+s+f; -L) and its normaliser, by Gauss's rule over p e^(-Lp) on 400 panels of p
-        x, w = np.polynomial.legendre.leggauss(10)
-        edges = np.concatenate([[0], np.geomspace(1e-6, 1, 400)])
-        half = 0.5 * np.diff(edges)[:, None]
-        p, dp = (edges[:-1, None] + half * (1 + x)).ravel(), (half * w).ravel()
-        log_density = -rate[:, None] * p - special.logsumexp(-rate[:, None] * p, b=dp, axis=1)[:, None]
-        for s, f, many in zip(rows.successes, rows.failures, rows.weight, strict=True):
-            kernel = s * np.log(p) + f * np.log1p(-p)
-            height = height + many * special.logsumexp(log_density + kernel, b=dp, axis=1)
-        evidence = special.logsumexp(height) + math.log(cells[1] - cells[0])
-        mass = np.exp(height - special.logsumexp(height))
-        mean = mass @ cells
-        sd = math.sqrt(mass @ (cells - mean) ** 2)
-        np.testing.assert_allclose(posterior.log_evidence[i], evidence, atol=0.02)
-        assert abs(np.mean(posterior.u[i]) - mean) < 0.1 * sd
-        assert abs(np.std(posterior.u[i]) / sd - 1) < 0.15
-
-
 def test_a_law_narrower_than_the_grid_has_no_false_peak():
     """Guards against a likelihood of e^31 for counts without a success, at alpha = 98, beta = 2e5."""
     counts = [Counts(attempts=[30] * 32, successes=[0] * 32)] * 100
     posterior = sample_posterior(counts, "beta", key=KEY, draws=200, fall_back=False)
     assert np.all(posterior.log_likelihood < 1e-3)
     assert np.all(posterior.trust == Trust.NO_SUCCESS)
-
-
-def test_chains_of_kinds_that_are_all_solved_can_have_mixed():
-    """Guards against an R-hat of nan: log(-log pass@10,000) is -inf for every draw."""
-    rng = np.random.default_rng(0)
-    easy = Counts(attempts=[60] * 64, successes=rng.binomial(60, rng.choice([0.1, 0.4], 64)))
-    posterior = sample_posterior(easy, "discrete-2", key=KEY, draws=400, method="nuts")
-    assert posterior.r_hat < 1.1
-    assert posterior.ess > 50
-
-
-def test_chains_that_have_not_mixed_are_run_longer(monkeypatch):
-    """Two kinds that can hardly be told apart: their chains go to and fro slowly."""
-    rng = np.random.default_rng(0)
-    p = [np.where(rng.random(64) < 0.6, 0.042, 0.017) for _ in range(3)]
-    alike = [Counts(attempts=[100] * 64, successes=rng.binomial(100, each)) for each in p]
-    longer = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
-    monkeypatch.setattr(sample_file, "_LONGER", 1)
-    short = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
-    assert np.all(longer.ess >= short.ess)
-    assert np.sum(longer.ok) > np.sum(short.ok)
 
 
 def test_few_draws_of_chains_that_have_mixed_are_believed():
@@ -445,35 +201,18 @@ def test_rows_and_counts_are_the_same_data():
 
 
 def test_another_prior_is_another_posterior():
-    prior = default_prior("beta").replace(alpha=LogNormal(F(1.0), F(1.05)))
+    prior = default_prior("beta").replace(alpha=LogNormal(np.float64(1.0), np.float64(1.05)))
     posterior = sample_posterior(DATASETS["8 problems"], "beta", key=KEY, draws=200, prior=prior)
     assert abs(np.mean(np.log(posterior.difficulty.alpha))) < 0.05
     assert posterior.prior is prior
 
 
-# --- calibration: the rank of a truth drawn from the prior among the draws is uniform ---
-
-
-@pytest.mark.parametrize("family", ["beta", "scaled-kumaraswamy", "zero-inflated-beta"])
-def test_ranks_of_true_values_are_uniform(family):
-    """Simulation-based calibration (Talts et al. 2018, arXiv 1804.06788)."""
-    replicates, problems, attempts = 200, 32, 30
-    truth = sample_prior(family, replicates, key=jax.random.key(0))
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(1), replicates)
-        log_p = np.asarray(jax.vmap(lambda law, key: law.sample_log_p(key, (problems,)))(truth, keys))
-    successes = np.random.default_rng(0).binomial(attempts, np.exp(np.minimum(log_p, 0.0)))
-    rows = rows_of_many(np.full(problems, attempts), successes)
-    posterior = sample_posterior(rows, family, key=jax.random.key(2), draws=200, fall_back=False)
-    assert np.all(posterior.ok)
-    for name, draws in posterior.parameters().items():
-        below = np.mean(draws < truth.parameters()[name][:, None], axis=-1)
-        bins = np.bincount(np.minimum((10 * below).astype(int), 9), minlength=10)
-        assert stats.chisquare(bins).pvalue > 1e-4, f"{name}: {bins}"
-        # central intervals of 90 % hold 90 %, give or take four standard errors
-        at = posterior.estimate(draws, 0.9)
-        held = np.mean((at.lower <= truth.parameters()[name]) & (truth.parameters()[name] <= at.upper))
-        assert abs(held - 0.9) < 4 * math.sqrt(0.9 * 0.1 / replicates)
+def test_counts_may_be_any_row_of_counts():
+    groups = {"a": DATASETS["8 problems"], "b": DATASETS["no success"]}
+    of_view, of_list = (
+        sample_posterior(row, key=KEY, draws=DRAWS) for row in (groups.values(), list(groups.values()))
+    )
+    np.testing.assert_array_equal(of_view.u, of_list.u)
 
 
 # --- what is said of it ---
@@ -616,27 +355,19 @@ def test_weights_that_cannot_be_trusted_fall_back_to_chains(monkeypatch, fall_ba
         assert np.isnan(posterior.estimate(posterior.tail_exponent).mean)
 
 
-def test_kinds_of_problem_are_in_order_of_their_size():
-    family = "discrete-2"
-    rng = np.random.default_rng(4)
-    p = np.where(rng.random(60) < 0.5, 0.03, 0.5)
-    counts = Counts(attempts=[40] * 60, successes=rng.binomial(40, p))
-    posterior = sample_posterior([counts] * 2, family, key=KEY, draws=400)
-    assert np.all(np.diff(posterior.difficulty.p, axis=-1) > 0)
-    np.testing.assert_allclose(np.sum(posterior.difficulty.weights, axis=-1), 1.0)
-    # each weight went with its point: the law is the one at u
-    low, high = (posterior.parameters()[name] for name in ("p_0", "p_1"))
-    assert np.all(np.abs(np.mean(low, axis=-1) - 0.03) < 0.03)
-    assert np.all(np.abs(np.mean(high, axis=-1) - 0.5) < 0.05)
-    assert set(posterior.parameters()) == {"p_0", "p_1", "weights_0", "weights_1"}
-    law = posterior.difficulty
-    mass = stats.binom.pmf(counts.successes[:, None], 40, law.p[:, :, None, :]) * law.weights[:, :, None, :]
-    total = np.sum(np.log(np.sum(mass, axis=-1)), axis=-1)
-    np.testing.assert_allclose(total, posterior.log_likelihood, atol=2e-3)
-    # there is no power law, and nothing is said of one
-    assert np.all(np.isnan(posterior.tail_exponent))
-    assert "tail exponent" not in posterior[0].summary()
-    assert posterior[0].to_dict()["tail_exponent"]["mean"] is None
+def test_a_posterior_shows_itself_in_one_line():
+    assert repr(_batch()) == f"<Posterior: Beta, {DRAWS:,} draws of each of {2 * len(DATASETS)} data sets>"
+    one = repr(_alone())
+    assert one.startswith(f"<Posterior: Beta, weighted points: {DRAWS:,} draws")
+    assert one.endswith("; mixed>")
+    assert (
+        repr(jax.tree.map(np.shape, _alone())) == f"<Posterior of Beta(alpha=({DRAWS},), beta=({DRAWS},))>"
+    )
+    assert "\n" not in one
+
+
+def test_a_level_of_several_digits_is_shown_with_all_of_them():
+    assert "99.5% interval" in _alone().summary(0.995)
 
 
 # --- to other programs ---
@@ -656,8 +387,7 @@ def test_to_xarray(method):
         _batch().to_xarray()
 
 
-def test_to_arviz_and_back_from_a_file(tmp_path):
-    arviz = _arviz()
+def test_to_arviz_and_back_from_a_file(arviz, tmp_path):
     pytest.importorskip("h5netcdf")
     posterior = _alone("nuts")
     given = posterior.to_arviz()
@@ -677,9 +407,9 @@ def test_to_arviz_and_back_from_a_file(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["posterior.nc"]
 
 
-def test_r_hat_and_effective_draws_are_near_arviz_s():
+def test_r_hat_and_effective_draws_are_near_arviz_s(arviz):
     """ArviZ ranks the draws first, so that the two agree to a few per cent only."""
-    arviz, posterior = _arviz(), _alone("nuts")
+    posterior = _alone("nuts")
     chains = posterior.difficulty.alpha.reshape(4, -1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as above
@@ -689,58 +419,7 @@ def test_r_hat_and_effective_draws_are_near_arviz_s():
     assert abs(posterior.r_hat - r_hat) < 0.01
 
 
-# --- what cannot be asked for ---
-
-
-@pytest.mark.parametrize(
-    ("named", "words"),
-    [
-        ({"family": "gamma"}, "unknown family 'gamma'"),
-        ({"family": None}, "a family is a name such as 'beta', or a difficulty; got NoneType"),
-        ({"prior": "weak"}, r"prior must be a Prior \(see default_prior\), not 'weak'"),
-        ({"method": "gibbs"}, "method must be one of 'fast', 'nuts', not 'gibbs'"),
-        ({"draws": 0}, "draws must be a multiple of 4 and at least 8, not 0"),
-        ({"draws": 402}, "draws must be a multiple of 4 and at least 8, not 402"),
-        (
-            {"prior": default_prior("scaled-beta")},
-            "the prior is of alpha, beta, c, and the family has alpha",
-        ),
-    ],
-)
-def test_what_cannot_be_asked_for_is_repeated_in_one_line(named, words):
-    asked = {"family": "beta", "key": KEY} | named
-    with pytest.raises(ValueError, match=words) as error:
-        sample_posterior(DATASETS["8 problems"], **asked)
-    assert "\n" not in str(error.value)
-
-
-def test_there_must_be_counts():
-    with pytest.raises(CountsError, match="there are no counts"):
-        sample_posterior([], "beta", key=KEY)
-
-
-@pytest.mark.parametrize(
-    ("counts", "words"),
-    [
-        ({"a": DATASETS["8 problems"]}, "Counts or a list of them, not dict: take list"),
-        ([{"a": DATASETS["8 problems"]}], "not dict"),
-        ("counts.csv", "not str"),
-        (None, "not NoneType"),
-        ([[100, 3]], "not list"),
-    ],
-)
-def test_what_are_no_counts_is_told_in_one_line(counts, words):
-    with pytest.raises(CountsError, match=words) as error:
-        sample_posterior(counts, "beta", key=KEY)
-    assert "\n" not in str(error.value)
-
-
-def test_counts_may_be_any_row_of_counts():
-    groups = {"a": DATASETS["8 problems"], "b": DATASETS["no success"]}
-    of_view, of_list = (
-        sample_posterior(row, key=KEY, draws=DRAWS) for row in (groups.values(), list(groups.values()))
-    )
-    np.testing.assert_array_equal(of_view.u, of_list.u)
+# --- what cannot be asked of it ---
 
 
 def test_what_is_said_of_one_posterior_is_refused_to_a_batch_in_one_line():
@@ -749,21 +428,6 @@ def test_what_is_said_of_one_posterior_is_refused_to_a_batch_in_one_line():
     for call in calls:
         with pytest.raises(ValueError, match=r"takes a single posterior, not a batch: take posterior\[i\]"):
             call()
-
-
-def test_a_posterior_shows_itself_in_one_line():
-    assert repr(_batch()) == f"<Posterior: Beta, {DRAWS:,} draws of each of {2 * len(DATASETS)} data sets>"
-    one = repr(_alone())
-    assert one.startswith(f"<Posterior: Beta, weighted points: {DRAWS:,} draws")
-    assert one.endswith("; mixed>")
-    assert (
-        repr(jax.tree.map(np.shape, _alone())) == f"<Posterior of Beta(alpha=({DRAWS},), beta=({DRAWS},))>"
-    )
-    assert "\n" not in one
-
-
-def test_a_level_of_several_digits_is_shown_with_all_of_them():
-    assert "99.5% interval" in _alone().summary(0.995)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90])

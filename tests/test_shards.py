@@ -1,17 +1,10 @@
-"""Long runs: what is done stays done, whatever kills the run and whenever."""
+"""Long runs in shards: written, read back, merged, gone on with; and no part passes for the whole."""
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
-import re
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,58 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_run import CONFIG, UNITS, leftovers, refused, same, table
 
 import lmpower.backtest.shards
-from lmpower.backtest.errors import ShardsError
 from lmpower.backtest.shards import Shards, run_units
-
-CONFIG = {"study": "recovery", "alpha": 0.3, "ks": [1, 2, 4], "search": {"steps": 50}}
-UNITS = 16
-PAUSE = 0.1  # seconds a unit, so that a kill comes in time on a busy machine too
-
-
-def table(unit: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(unit)
-    rows = unit % 5
-    return {
-        "unit": np.full(rows, unit),
-        "estimate": np.where(rng.random(rows) < 0.3, np.nan, rng.normal(size=rows)),
-        "model": np.array(["gemma", "qwen-2.5-äß", ""])[rng.integers(0, 3, rows)],
-        "converged": rng.random(rows) < 0.5,
-    }
-
-
-def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
-    assert list(a) == list(b)
-    for name in a:
-        assert a[name].dtype.kind == b[name].dtype.kind
-        np.testing.assert_array_equal(a[name], b[name])
-
-
-def leftovers(directory: Path) -> list[Path]:
-    return list(directory.glob(".lmpower-*"))
-
-
-def refused(act: Callable[[], Any]) -> str:
-    """The message, which is one line."""
-    with pytest.raises(ShardsError) as caught:
-        act()
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    merged = run_units(Shards(tmp_path_factory.mktemp("whole"), CONFIG), UNITS, table, progress=False)
-    assert merged is not None
-    return merged.read_bytes()
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> Shards:
-    return Shards(tmp_path / "run", CONFIG)
-
 
 # ---- tables
 
@@ -309,79 +254,6 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
     Shards(tmp_path, CONFIG)
 
 
-# ---- configurations
-
-
-def test_the_configuration_is_kept(shards: Shards) -> None:
-    assert json.loads((shards.directory / "config.json").read_text()) == CONFIG == shards.config
-    Shards(shards.directory, dict(reversed(CONFIG.items())) | {"ks": (1, 2, 4)})
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"alpha": 0.5}, "alpha was 0.3 and is now 0.5"),
-        ({"ks": [1, 2, 8, 16]}, "ks[2] was 4 and is now 8, ks[3] was absent and is now 16"),
-        ({"search": {"steps": 50.0}}, "search.steps was 50 and is now 50.0"),
-        ({"search": {}}, "search.steps was 50 and is now absent, search was absent and is now {}"),
-        ({"study": "a" * 200}, f'study was "recovery" and is now "{"a" * 76}...'),
-        (
-            {"alpha": None, "ks": [], "b": "\n"},
-            "alpha was 0.3 and is now null, ks[0] was 1 and is now absent, "
-            "ks[1] was 2 and is now absent, and 3 more",
-        ),
-    ],
-)
-def test_another_configuration_is_refused(shards: Shards, change: dict[str, Any], said: str) -> None:
-    shards.write(0, table(0))
-    before = sorted(shards.directory.iterdir())
-    assert refused(lambda: Shards(shards.directory, CONFIG | change)) == (
-        f"{shards.directory} holds a run of another configuration: {said}; give another directory"
-    )
-    assert sorted(shards.directory.iterdir()) == before
-    assert json.loads((shards.directory / "config.json").read_text()) == CONFIG
-
-
-@pytest.mark.parametrize("value", [float("nan"), np.int64(3), {1, 2}, object()])
-def test_a_configuration_is_json(tmp_path: Path, value: Any) -> None:
-    assert "a configuration must be JSON: " in refused(lambda: Shards(tmp_path / "run", {"a": value}))
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
-    assert refused(lambda: Shards(tmp_path, CONFIG)) == (
-        f"cannot keep a run in {tmp_path}: it holds 'thesis.tex' but no config.json, so it is something "
-        f"else; give a new or empty directory"
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    assert refused(lambda: Shards(tmp_path / "thesis.tex", CONFIG)).endswith("it is a file, not a folder")
-    assert "Not a directory" in refused(lambda: Shards(tmp_path / "thesis.tex" / "run", CONFIG))
-
-
-@pytest.mark.parametrize("text", ["", "{", "\xff"])
-def test_an_unreadable_configuration(shards: Shards, text: str) -> None:
-    path = shards.directory / "config.json"
-    path.write_bytes(text.encode("latin-1"))
-    assert refused(lambda: Shards(shards.directory, CONFIG)).startswith(f"cannot read {path}: ")
-
-
-def test_the_run_of_a_faster_process_is_not_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    link = os.link
-
-    def beaten(source: Path, target: Path) -> None:
-        monkeypatch.setattr(os, "link", link)
-        Shards(tmp_path, CONFIG)
-        Path(source).touch()  # which the other process has cleared
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", beaten)
-    assert "alpha was 0.3 and is now 0.5" in refused(lambda: Shards(tmp_path, CONFIG | {"alpha": 0.5}))
-    assert not leftovers(tmp_path)
-
-
 # ---- what should not occur
 
 
@@ -416,125 +288,3 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     message = "results are kept as Parquet, which needs pip install 'lmpower[io]'"
     assert refused(lambda: Shards(tmp_path / "run", CONFIG)) == message
     assert not (tmp_path / "run").exists()
-
-
-# ---- kills
-
-SCRIPT = f"""
-import json, os, signal, sys, time
-from pathlib import Path
-import numpy as np
-import lmpower.backtest.arrow
-from lmpower.backtest.shards import Shards, run_units
-
-{inspect.getsource(table)}
-
-def compute(unit):
-    time.sleep(pause)
-    return table(unit)
-
-def dies_in(home, name, call):
-    original, calls = getattr(home, name), 0
-
-    def counted(*args):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args)
-
-    setattr(home, name, counted)
-
-folder, pause, at, call, share = json.loads(sys.argv[1])
-if at:
-    dies_in(os if hasattr(os, at) else lmpower.backtest.arrow, at, call)
-run_units(Shards(Path(folder), {CONFIG!r}), {UNITS}, compute, **share)
-"""
-
-
-def start(
-    folder: Path, pause: float = 0.0, at: str = "", call: int = 0, **share: int
-) -> subprocess.Popen[bytes]:
-    """A process that computes a run: ``pause`` seconds a unit, killed in a call of the function ``at``."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SCRIPT, json.dumps([str(folder), pause, at, call, share])],
-        cwd=Path(lmpower.backtest.shards.__file__).parents[1],
-        stderr=subprocess.PIPE,
-    )
-
-
-def wait_for_shards(running: subprocess.Popen[bytes], folder: Path, number: int) -> None:
-    while len(list(folder.glob("unit-*.parquet"))) < number:
-        assert running.poll() is None
-        time.sleep(0.003)
-
-
-def ended(running: subprocess.Popen[bytes]) -> int:
-    running.communicate(timeout=60)
-    return running.returncode
-
-
-def all_whole(folder: Path) -> int:
-    """How many shards there are, each as it should be."""
-    there = [int(re.findall(r"\d+", path.name)[0]) for path in folder.glob("unit-*.parquet")]
-    for unit in there:
-        same(Shards(folder, CONFIG).read(unit), table(unit))
-    return len(there)
-
-
-def test_killed_from_outside(tmp_path: Path, uninterrupted: bytes) -> None:
-    done = 0
-    for _ in range(2):
-        running = start(tmp_path, PAUSE)
-        wait_for_shards(running, tmp_path, done + 3)
-        running.send_signal(signal.SIGKILL)
-        assert ended(running) == -signal.SIGKILL
-        done = all_whole(tmp_path)
-        assert done < UNITS
-    assert ended(start(tmp_path)) == 0
-    assert (tmp_path / "results.parquet").read_bytes() == uninterrupted
-    assert not leftovers(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("at", "call", "done"),
-    [
-        ("link", 1, 0),  # the configuration on the disk, but not under its name
-        ("_write_group", 3, 2),  # a file begun
-        ("fsync", 2 + 2 * 3 + 1, 3),  # a file written
-        ("replace", 5, 4),  # a file on the disk
-        ("_write_group", UNITS + 1, UNITS),  # merging
-        ("replace", UNITS + 1, UNITS),
-    ],
-)
-def test_killed_at_the_worst_moments(
-    tmp_path: Path, uninterrupted: bytes, at: str, call: int, done: int
-) -> None:
-    assert ended(start(tmp_path, at=at, call=call)) == -signal.SIGKILL
-    assert len(leftovers(tmp_path)) == 1
-    assert not (tmp_path / "results.parquet").exists()
-    shards = Shards(tmp_path, CONFIG)
-    assert not leftovers(tmp_path)
-    assert all_whole(tmp_path) == done
-    merged = run_units(shards, UNITS, table, progress=False)
-    assert merged is not None
-    assert merged.read_bytes() == uninterrupted
-
-
-def test_interrupted_at_the_keyboard(tmp_path: Path, uninterrupted: bytes) -> None:
-    running = start(tmp_path, PAUSE)
-    wait_for_shards(running, tmp_path, 3)
-    running.send_signal(signal.SIGINT)
-    assert ended(running) != 0
-    assert not leftovers(tmp_path)
-    assert 0 < all_whole(tmp_path) < UNITS
-    merged = run_units(Shards(tmp_path, CONFIG), UNITS, table, progress=False)
-    assert merged is not None
-    assert merged.read_bytes() == uninterrupted
-
-
-def test_processes_at_the_same_time(tmp_path: Path, uninterrupted: bytes) -> None:
-    both = [start(tmp_path / "run", process=process, processes=2) for process in range(2)]
-    assert [ended(running) for running in both] == [0, 0]
-    assert (tmp_path / "run" / "results.parquet").read_bytes() == uninterrupted
-    assert not leftovers(tmp_path / "run")
