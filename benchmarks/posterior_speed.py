@@ -1,7 +1,7 @@
 """How many effective draws of the tail exponent a second, beside PyMC? How long for thousands of data sets?
 
 One machine, one run, one model: s ~ BetaBinomial(n, alpha, beta) in closed form over 128 problems of 100
-attempts, log alpha ~ N(log .3, log 2.5), log beta ~ N(log 4, log 3). PyMC runs its own sampler, four chains
+attempts, under the default prior, log alpha and log beta normal. PyMC runs its own sampler, four chains
 of 1,000 draws after 1,000 of tuning, as it does by default, a core a chain as far as there are cores; its
 compilation is not counted, nor is ours. Effective draws of both are counted by the same function, on alpha.
 
@@ -25,6 +25,7 @@ from numpyro.diagnostics import effective_sample_size
 
 from lmpower.counts import Counts, Rows
 from lmpower.posterior import Posterior, sample_posterior
+from lmpower.prior import default_prior
 
 PROBLEMS, ATTEMPTS, TRUTH = 128, 100, (0.25, 7.0)
 
@@ -95,9 +96,12 @@ def pymc_rate(counts: Counts) -> float:
     import pymc
 
     logging.getLogger("pymc").setLevel(logging.ERROR)
+    prior = default_prior("beta")
     with pymc.Model():
-        log_alpha = pymc.Normal("log_alpha", math.log(0.3), math.log(2.5))
-        log_beta = pymc.Normal("log_beta", math.log(4.0), math.log(3.0))
+        log_alpha, log_beta = (
+            pymc.Normal(f"log_{name}", math.log(law.median), math.log(law.factor))
+            for name, law in zip(prior.names, prior.marginals, strict=True)
+        )
         alpha = pymc.Deterministic("alpha", pymc.math.exp(log_alpha))
         pymc.BetaBinomial(
             "s", alpha=alpha, beta=pymc.math.exp(log_beta), n=counts.attempts, observed=counts.successes

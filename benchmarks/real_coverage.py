@@ -120,7 +120,9 @@ def _covered(
             for family, posterior in posteriors.items()
         }
         evidence = np.array([posterior.log_evidence[b] for posterior in posteriors.values()])
-        weight = np.where(np.isnan(evidence), 0.0, np.exp(evidence - np.nanmax(evidence)))
+        # (a posterior that cannot be believed has no evidence, and no interval either)
+        weight = np.where(np.isnan(evidence), 0.0, np.exp(evidence - np.nanmax([*evidence, -1e30])))
+        weight = weight if weight.any() else np.ones(len(families))
         every = forecasts | {"average": average_forecast(forecasts, weight / weight.sum())}
         for family, forecast in every.items():
             inside[family].setdefault(name, []).append(

@@ -50,7 +50,7 @@ def _truth(name: str) -> BetaOnAGrid:
 def test_the_prior_is_the_one_that_the_grid_takes():
     prior = default_prior("beta")
     assert prior.summary() == (
-        "alpha: log-normal, median 0.3, a factor 2.5 either way\n"
+        "alpha: log-normal, median 0.3, a factor 4 either way\n"
         "beta: log-normal, median 20, a factor 6 either way"
     ), "the default prior has changed: change BetaOnAGrid, and the tables of docs/posteriors.md, with it"
 
@@ -69,7 +69,7 @@ def _check_against_grid(posterior: Posterior, name: str, far: float) -> None:
         assert np.all(np.abs(share - level) < 0.5 * far)
     alpha = posterior.difficulty.alpha
     mean, sd = truth.moments(0)
-    assert abs(np.mean(np.log(alpha)) - math.log(0.3) - mean * math.log(2.5)) < far * sd * math.log(2.5)
+    assert abs(np.mean(np.log(alpha)) - math.log(0.3) - mean * math.log(4)) < far * sd * math.log(4)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -105,7 +105,7 @@ def test_the_likelihood_reported_of_a_draw_is_the_one_of_its_difficulty(method):
     )
     log_mass = stats.betabinom.logpmf(rows.successes, rows.attempts, alpha, beta)
     np.testing.assert_allclose(posterior.log_likelihood, log_mass @ rows.weight, rtol=0, atol=2e-3)
-    normals = np.log(alpha / 0.3) / math.log(2.5), np.log(beta / 20) / math.log(6)
+    normals = np.log(alpha / 0.3) / math.log(4), np.log(beta / 20) / math.log(6)
     u = np.concatenate(normals, axis=-1)
     np.testing.assert_allclose(posterior.u, u, atol=1e-10)
 

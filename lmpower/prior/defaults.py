@@ -14,11 +14,11 @@ from lmpower.prior.marginals import LogNormal, Marginal, Normal, Share, SinhNorm
 
 # The default law of each coordinate, by its name without a number; docs/posteriors.md has the reasons.
 _DEFAULTS: dict[str, Marginal] = {
-    "alpha": LogNormal(np.float64(0.3), np.float64(2.5)),
+    "alpha": LogNormal(np.float64(0.3), np.float64(4.0)),
     "beta": LogNormal(np.float64(4.0), np.float64(3.0)),
     "c": Share(np.float64(0.5), np.float64(1.0)),
     "high": Share(np.float64(0.5), np.float64(1.0)),
-    "pi0": Share(np.float64(1.0), np.float64(4.0)),
+    "pi0": Share(np.float64(0.5), np.float64(1.0)),
     "log_range": LogNormal(np.float64(6.0), np.float64(1.8)),
     "logit_lam": SinhNormal(np.float64(2.0), np.float64(-1.5), np.float64(1.5)),
     "p": Normal(np.float64(-4.0), np.float64(3.0)),

@@ -13,7 +13,7 @@ class BetaOnAGrid:
 
     def __init__(self, counts) -> None:
         # (the family's box has no beta below .01, which counts that are all successes would like)
-        alpha, beta = 0.3 * 2.5 ** _CELLS[:, None], np.maximum(20.0 * 6.0**_CELLS, 0.01)
+        alpha, beta = 0.3 * 4.0 ** _CELLS[:, None], np.maximum(20.0 * 6.0**_CELLS, 0.01)
         height = -0.5 * (_CELLS[:, None] ** 2 + _CELLS**2) - math.log(2 * math.pi)
         pairs = np.stack([counts.successes, counts.failures])
         for (s, f), many in zip(*np.unique(pairs.T, axis=0, return_counts=True), strict=True):
