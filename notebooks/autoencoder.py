@@ -179,8 +179,8 @@ plot_exponents({name: posteriors["all", name] for name in groups})
 
 # %% [markdown]
 # The 90 % interval holds the ceiling in five groups of six. At `T = 3` and .008 the curve has hardly
-# bent yet, and the interval, .77 to .99, just misses the .766 that was computed. The fitted exponent
-# falls with temperature, and is lower for the stricter threshold: from .66 for the easiest group to .21
+# bent yet, and the interval, .77 to 1.00, just misses the .766 that was computed. The fitted exponent
+# falls with temperature, and is lower for the stricter threshold: from .67 for the easiest group to .21
 # for the hardest, with intervals far apart. The geometry says 1/4 for all. A tail exponent fitted to
 # easy problems is mostly a statement about easy problems.
 #
@@ -272,7 +272,7 @@ forecasts_from_correlated_trials()
 #
 # *Too low beyond it.* Successes come in bunches: many of the 100 trials of one image, none of another
 # that is just as easy. Counts spread wider than problems do, the fit takes that for a heavier tail, and
-# expects that what is unsolved will stay so. At 10,000 trials the forecasts are around .35; it is .79,
+# expects that what is unsolved will stay so. At 10,000 trials the forecasts are around .3; it is .79,
 # near what independent trials reach, because 10,000 trials are long enough to forget. None of the
 # intervals holds it: they know nothing of this. At correlation .9, whose memory of some ten trials is
 # short beside the pilot's 100, the second error hides within the interval; the first does not.

@@ -230,11 +230,11 @@ heads += ["measured", "forecast,\nmean", "its\nerror", "line,\nmean", "its\nerro
 print(aligned(heads, rows, text=(0,)))
 
 # %% [markdown]
-# Eight of nine groups are foretold well: intervals of 100 attempts hold what 100 times as many do, and
-# the forecast has less error than the line in five of them.
+# Eight of nine groups are foretold well: of ten intervals of 100 attempts seven or more hold what 100 times
+# as many do, and the forecast has less error than the line in five of them.
 #
-# **After 100 steps lmpower fails**, and so does the line: .58 and .64 are foretold, .75 is the truth, and
-# one of ten intervals holds it. The reason is in the chances. A model that guesses digits is never worse
+# **After 100 steps lmpower fails**, and so does the line: .60 and .64 are foretold, .75 is the truth, and
+# three of ten intervals hold it. The reason is in the chances. A model that guesses digits is never worse
 # than a guess: sums of six digits have about one chance in a million, and no problem has much less.
 # Difficulty ends there, a power law does not. A hundred attempts, which see nothing below one in a
 # hundred, cannot know; all ten thousand show it as a curve that bends down. A forecast over two decades
@@ -242,7 +242,7 @@ print(aligned(heads, rows, text=(0,)))
 #
 # The same with `FAMILY = "scaled-beta"` is a second lesson. With all attempts that law is preferred by
 # likelihood, by up to 35 nats, for temperature does put a ceiling on `p`. Forecasts from 100 attempts
-# become worse in eight of nine groups: its extra parameter is spent on the top, which decides nothing at
+# become worse in all nine groups: its extra parameter is spent on the top, which decides nothing at
 # large `k`, and the tail is taken for too heavy. The mean forecast is too low in all nine groups, and at
 # temperature .6 two of ten intervals hold the truth at 10,000. A better fit is not a better forecast.
 # (`lmpower.compare` weighs families by what they predict of problems left out; it looks at the same
