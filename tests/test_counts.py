@@ -20,6 +20,7 @@ from lmpower.counts import (
     CountsError,
     RepeatedProblemError,
     Rows,
+    listed,
     stack_rows,
 )
 from lmpower.numerics.binomial import log_choose, stirling_remainder
@@ -429,3 +430,8 @@ def test_stopping_by_hand(attempts: list[int], successes: list[int], expected: b
 def test_stopping_of_real_counts(shared_data: Path, file: str, groups: int, stopping: str) -> None:
     found = read_counts(shared_data / file, by="model")
     assert [counts.stopping for counts in found.values()] == [stopping] * groups
+
+
+def test_names_in_an_error_stay_on_one_line():
+    names = ["plain", "with spaces", "\n", "", " ", "\ud800", "é", None, 3]
+    assert listed(names) == r"plain, with spaces, '\n', '', ' ', '\ud800', é, None, 3"

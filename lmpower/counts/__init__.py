@@ -10,7 +10,7 @@ the distinct pairs with their multiplicity: 128 problems with 100 attempts are o
 """
 
 from lmpower.counts.counts import STOPPING, Counts
-from lmpower.counts.door import LARGEST_COUNT, CountsError, RepeatedProblemError
+from lmpower.counts.door import LARGEST_COUNT, CountsError, RepeatedProblemError, listed
 from lmpower.counts.given import require_counts, rows_given
 from lmpower.counts.rows import Rows, rows_of_many, stack_rows, widened
 
@@ -21,6 +21,7 @@ __all__ = [
     "CountsError",
     "RepeatedProblemError",
     "Rows",
+    "listed",
     "require_counts",
     "rows_given",
     "rows_of_many",

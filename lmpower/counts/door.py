@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -134,3 +134,9 @@ def _number(value: Any) -> float:
         return np.nan if isinstance(value, str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
         return np.nan
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names on one line; one that would break it, or not be seen, as Python writes it."""
+    texts = [str(name) for name in names]
+    return ", ".join(text if text.isprintable() and text.strip() else repr(text) for text in texts)

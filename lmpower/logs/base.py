@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmpower.counts import CountsError
+from lmpower.counts import CountsError, listed
 from lmpower.files.meter import Moved, unheard
 from lmpower.logs.independence import Stream, fingerprint
 
@@ -150,7 +150,7 @@ class Ledger:
         """Take in another log of the same group."""
         if self.runs & other.runs:
             raise CountsError(
-                f"{other.name} is a run that is there already ({', '.join(self.runs & other.runs)}), or a "
+                f"{other.name} is a run that is there already ({listed(self.runs & other.runs)}), or a "
                 f"retry of it: give the last alone, or its attempts count twice"
             )
         self.runs |= other.runs

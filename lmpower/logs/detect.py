@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lmpower.counts import CountsError
+from lmpower.counts import CountsError, listed
 from lmpower.files.documents import parse_json, readable
 from lmpower.logs.aggregates import AGGREGATES
 from lmpower.logs.base import Format, Opening
@@ -24,7 +24,7 @@ from lmpower.logs.livecodebench import LIVECODEBENCH
 from lmpower.logs.lm_eval import LM_EVAL
 from lmpower.logs.monkeys import HUB, MONKEYS
 from lmpower.logs.openai_evals import OPENAI_EVALS
-from lmpower.tables.table import SUFFIXES, listed
+from lmpower.tables.table import SUFFIXES
 
 AUTO, TABLE = "auto", "table"
 

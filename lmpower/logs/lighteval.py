@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lmpower.counts import CountsError
+from lmpower.counts import CountsError, listed
 from lmpower.logs.base import Choices, Format, Ledger, Opening
 from lmpower.logs.columns import parquet_rows
 from lmpower.logs.verdicts import choose, shown, successes_in
@@ -36,7 +36,7 @@ def _read(path: Path, ledger: Ledger, choices: Choices) -> None:
         if not means:
             raise CountsError(
                 f"{where} has no mean over its attempts, such as pass@k:k=1&n=16; its metrics are "
-                f"{', '.join(metrics)}"
+                f"{listed(metrics)}"
             )
         name = choose(means, choices, "metric", str(path))
         solved = successes_in(metrics[name], means[name], f"{where}: {name}")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from lmpower.counts import LARGEST_COUNT, CountsError
+from lmpower.counts import LARGEST_COUNT, CountsError, listed
 from lmpower.logs.base import Choices
 
 ROUNDING = 1e-6  # of a share that a log holds: float32 and seven printed digits meet it
@@ -50,10 +50,10 @@ def choose(names: Iterable[str], choices: Choices, what: str, where: str) -> str
         if not given:
             raise CountsError(f"{where} has no {what}")
         raise CountsError(
-            f"{where} has several {what}s: {', '.join(given)}; choose one, as in scorer={given[0]!r}"
+            f"{where} has several {what}s: {listed(given)}; choose one, as in scorer={given[0]!r}"
         )
     if choices.scorer not in given:
-        raise CountsError(f"{where} has no {what} {choices.scorer!r}; it has {', '.join(given) or 'none'}")
+        raise CountsError(f"{where} has no {what} {choices.scorer!r}; it has {listed(given) or 'none'}")
     return choices.scorer
 
 

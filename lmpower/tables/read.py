@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError
+from lmpower.counts import STOPPING, Counts, CountsError, RepeatedProblemError, listed
 from lmpower.files.meter import bar
 from lmpower.tables.cells import label_in, outcome_in, stopping_in, whole_number_in
-from lmpower.tables.table import Cells, Table, listed, open_table, picker
+from lmpower.tables.table import Cells, Table, open_table, picker
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from lmpower.counts import CountsError
+from lmpower.counts import CountsError, listed
 from lmpower.files.documents import json_lines, readable
 from lmpower.files.meter import Moved, unheard
 
@@ -166,7 +166,3 @@ def picker(keys: Sequence[int]) -> Callable[[Sequence[Any]], Cells]:
     """`itemgetter`, but a tuple for one key too."""
     get = itemgetter(*keys)
     return get if len(keys) > 1 else lambda cells: (get(cells),)
-
-
-def listed(names: Iterable[str]) -> str:
-    return ", ".join(str(name) for name in names)
