@@ -87,7 +87,7 @@ def evaluated(task: Any, answer: Any, folder: Path, name: str = "model", **optio
 def insides() -> Iterator[None]:
     """What Inspect's insides warn of (deprecated arguments, files left open) is not ours to mend."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of another's insides alone, for as long as they run
         yield
         gc.collect()
 

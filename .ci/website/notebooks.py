@@ -50,7 +50,7 @@ class _Shell(InteractiveShell):
 
 @contextlib.contextmanager
 def _shell() -> Iterator[_Shell]:
-    """A shell with no history and nothing in it; what it changes of the interpreter is undone."""
+    """A shell with no history and nothing in it; ``__main__`` is given back when it is done."""
     with tempfile.TemporaryDirectory() as home:
         config = Config({"HistoryManager": {"enabled": False}})
         shell = _Shell.instance(ipython_dir=home, config=config)

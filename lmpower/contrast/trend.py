@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from lmpower.contrast.pairs import side_by_side, trust_in_all
+from lmpower.counts import listed
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.estimate import Estimate, estimate_of, number_or_none, percent
 from lmpower.posterior.hierarchy import checked_covariate
-from lmpower.posterior.together import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def exponent_trend(
         raise ValueError(f"posteriors must be a mapping by group, not {type(posteriors).__name__}")
     names = tuple(posteriors)
     if len(names) < 2:
-        raise ValueError(f"a trend takes at least two groups; got {listed(names) or 'none'}")
+        raise ValueError(f"a trend takes at least two groups; got {listed(map(repr, names)) or 'none'}")
     at = checked_covariate(x, names)
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), not {level!r}")

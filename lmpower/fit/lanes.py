@@ -1,9 +1,8 @@
 """Many datasets climbed side by side, at a cost per dataset that hardly depends on how many thousands.
 
-A lane is one dataset from one starting point. Lanes of like size run a few Newton steps at a time in
-chunks that fit the caches; whoever has arrived makes room, so that nobody waits for the slowest. A
-batch first climbs in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for
-it.
+A lane is one dataset from one starting point. Lanes of like size run in chunks that fit the caches, where
+they take turns: whoever has arrived makes room, so that nobody waits for the slowest. A batch first climbs
+in float32 on a coarse grid, then everybody ends in float64 on a grid fine enough for it.
 """
 
 from __future__ import annotations

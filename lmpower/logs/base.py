@@ -148,9 +148,9 @@ class Ledger:
 
     def merge(self, other: Ledger) -> None:
         """Take in another log of the same group."""
-        if self.runs & other.runs:
+        if again := sorted(self.runs & other.runs):
             raise CountsError(
-                f"{other.name} is a run that is there already ({listed(self.runs & other.runs)}), or a "
+                f"{other.name} is a run that is there already ({listed(again)}), or a "
                 f"retry of it: give the last alone, or its attempts count twice"
             )
         self.runs |= other.runs

@@ -42,9 +42,7 @@ def take_turns(
         after = step(lanes, jax.tree.map(lambda leaf: leaf[lanes], states))
         taken = turns < length
         target = jnp.where(taken, lanes, everyone.size)
-        states = jax.tree.map(
-            lambda leaf, new: leaf.at[target].set(new.astype(leaf.dtype), mode="drop"), states, after
-        )
+        states = jax.tree.map(lambda leaf, new: leaf.at[target].set(new, mode="drop"), states, after)
         ended = taken & ~running(lanes, after)
         turns = jnp.where(ended, following + jnp.cumsum(ended, dtype=jnp.int32) - 1, turns)
         return states, turns, following + jnp.sum(ended, dtype=jnp.int32)

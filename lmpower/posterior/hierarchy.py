@@ -14,13 +14,13 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.counts import Counts, Rows, listed, stack_rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_given
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.sample import labels_may_switch, sample_posterior
 from lmpower.posterior.shared_chains import CHAINS, Found, chains_of
-from lmpower.posterior.together import Together, listed
+from lmpower.posterior.together import Together
 from lmpower.posterior.trust import Trust, chain_diagnostics, trust_in
 from lmpower.prior import LogNormal, Normal, Prior, Whitened, laws_at, prior_given
 
@@ -98,7 +98,9 @@ def _checked_names(groups: Mapping[str, Counts]) -> tuple[str, ...]:
         raise ValueError(f"groups must be a mapping of names to Counts, not {type(groups).__name__}")
     names = tuple(groups)
     if len(names) < 2:
-        raise ValueError(f"it takes at least two groups to share anything; got {listed(names) or 'none'}")
+        raise ValueError(
+            f"it takes at least two groups to share anything; got {listed(map(repr, names)) or 'none'}"
+        )
     for name in names:
         if not isinstance(groups[name], Counts):
             raise ValueError(f"group {name!r} must be Counts, not {type(groups[name]).__name__}")
@@ -113,10 +115,14 @@ def checked_covariate(covariate: Mapping[str, float], names: tuple[str, ...]) ->
     """
     missing = [name for name in names if name not in covariate]
     if missing:
-        raise ValueError(f"the covariate lacks {listed(missing)}: it has {listed(tuple(covariate))}")
+        raise ValueError(
+            f"the covariate lacks {listed(map(repr, missing))}: it has {listed(map(repr, covariate))}"
+        )
     unknown = [name for name in covariate if name not in names]
     if unknown:
-        raise ValueError(f"the covariate has {listed(unknown)}, but the groups are {listed(names)}")
+        raise ValueError(
+            f"the covariate has {listed(map(repr, unknown))}, but the groups are {listed(map(repr, names))}"
+        )
     x = np.array([float(covariate[name]) for name in names])
     if not np.all(np.isfinite(x)):
         name = names[int(np.argmin(np.isfinite(x)))]
@@ -135,7 +141,7 @@ def _straight(prior: Prior, trend_of: str) -> float:
         elif isinstance(marginal, Normal):
             steps[name] = float(marginal.sd)
     if trend_of not in steps:
-        allowed = listed(tuple(steps)) or "none of this family's"
+        allowed = listed(map(repr, steps)) or "none of this family's"
         raise ValueError(
             f"trend_of must be a parameter with a log-normal or normal prior ({allowed}), not {trend_of!r}"
         )

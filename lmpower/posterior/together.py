@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from lmpower.counts import listed
 from lmpower.numerics.pytree import pytree
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.estimate import Estimate, estimate_of, head_line, number_or_none
@@ -54,11 +54,11 @@ class Together:
         draws: Any = self.shared
         if not isinstance(draws, np.ndarray):  # a tree of something else, such as shapes
             return f"<Together of {self.posteriors!r}>"
-        return f"<Together: {listed(self.names)}; {self.diagnostics()}; {self.sentence}>"
+        return f"<Together: {listed(map(repr, self.names))}; {self.diagnostics()}; {self.sentence}>"
 
     def __getitem__(self, name: str) -> Posterior:
         if name not in self.names:
-            raise ValueError(f"there is no group {name!r}: there are {listed(self.names)}")
+            raise ValueError(f"there is no group {name!r}: there are {listed(map(repr, self.names))}")
         return self.posteriors[self.names.index(name)]
 
     @property
@@ -147,8 +147,3 @@ class Together:
             "divergences": int(self.divergences),
             "status": self.sentence,
         }
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in quotes, one after the other."""
-    return ", ".join(repr(name) for name in names)
