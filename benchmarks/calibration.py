@@ -25,7 +25,7 @@ from jaxtyping import Array
 
 from lmpower.counts import Counts
 from lmpower.difficulty import Beta, Difficulty, Kumaraswamy, Mixture, Scaled
-from lmpower.difficulty.base import over_batch
+from lmpower.difficulty.base import over_batch, tail_exponent
 from lmpower.forecast import forecast_pass_at_k
 from lmpower.posterior import Posterior, sample_posterior
 from lmpower.prior import sample_prior
@@ -100,7 +100,7 @@ def _quantities(
     posterior: Posterior, truths: Difficulty, p: np.ndarray, counts: list[Counts], same: bool
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What is looked at, as true values [B] and draws [B, S]."""
-    exponents = np.asarray(over_batch(_tail_exponent, truths))
+    exponents = np.asarray(over_batch(tail_exponent, truths))
     found = {}
     if not np.all(np.isnan(posterior.tail_exponent)) and np.ptp(posterior.tail_exponent) > 0:
         found["tail exponent"] = exponents, posterior.tail_exponent
@@ -151,10 +151,6 @@ def _uniform_p(seen: np.ndarray) -> float:
     statistic = np.sum((seen - expected) ** 2) / expected
     with jax.enable_x64(True):
         return float(jax.scipy.stats.chi2.sf(statistic, seen.size - 1))
-
-
-def _tail_exponent(law: Difficulty) -> Array:
-    return law.tail().exponent
 
 
 def _curve(law: Difficulty, ks: Array) -> Array:

@@ -100,7 +100,10 @@ def fit_line(counts: Counts, ks: ArrayLike = PUBLISHED_KS) -> Line:
     counts.require_fixed("the straight line through pass@k")
     asked = np.unique(check_ks(ks))
     fewest = int(counts.attempts.min())
-    left_out = {int(k): f"some problem has only {fewest:,} attempts" for k in asked[asked > fewest]}
+    left_out = {
+        int(k): f"some problem has only {fewest:,} attempt{'s' * (fewest != 1)}"
+        for k in asked[asked > fewest]
+    }
     used = asked[asked <= fewest]
     log_pass = np.empty(0)
     if used.size:

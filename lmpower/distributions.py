@@ -130,7 +130,7 @@ def _log_density(law: Continuous, p: Array) -> Array:
 
 
 def _cdf(law: Continuous, p: Array) -> Array:
-    return jnp.exp(law.log_cdf(p))
+    return law.cdf(p)
 
 
 def _icdf(law: Continuous, u: Array) -> Array:

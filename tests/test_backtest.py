@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special, stats
 
 from lmpower.backtest import Real, Synthetic, exponent_bound, line_bias, read_results, run_backtest, score
 from lmpower.backtest.errors import ShardsError
+from lmpower.backtest.shards import Shards
 from lmpower.backtest.trials import draw, future_of_counts, future_of_law, hide
 from lmpower.baseline import log_spaced_ks
 from lmpower.cli import main
 from lmpower.counts import Counts, CountsError
-from lmpower.difficulty import Beta, Scaled
+from lmpower.difficulty import (
+    Beta,
+    Discrete,
+    Kumaraswamy,
+    Mixture,
+    Reciprocal,
+    Scaled,
+    Uniform,
+    ZeroInflated,
+)
 from lmpower.difficulty.named import law_named
 
 F = np.float64
@@ -57,11 +69,28 @@ def test_trials_are_binomial_draws_from_the_law():
     assert stats.chisquare(np.append(seen[kept], seen[~kept].sum()), expected).pvalue > 1e-3
 
 
+def test_products_of_many_attempts_do_not_overflow():
+    """Successes times attempts is beyond int64 from about 3.03e9 attempts on."""
+    attempts = 4 * 10**9
+    rows = draw(Uniform(F(1.0)), KEY, (0, 64, attempts), [0, 1], 64)
+    np.testing.assert_array_equal(rows.attempts[rows.weight > 0], attempts)
+    np.testing.assert_array_equal(rows.weight.sum(axis=1), 64)
+    uniform = stats.kstest(rows.successes[rows.weight > 0] / attempts, "uniform")
+    assert uniform.pvalue > 1e-3
+
+
 def test_the_future_of_a_law_is_exact():
     future = future_of_law(LAW, KS, (1.0, 1e4))
     np.testing.assert_allclose(future.tail_exponent, 0.3)
     failure = special.hyp2f1(-KS, 0.3, 3.3, 0.5)
     np.testing.assert_allclose(future.pass_at_k, 1 - failure, rtol=1e-8)
+
+
+def test_a_law_without_a_tail_has_no_exponent_and_one_that_reaches_1_no_slope():
+    some, easy = (Discrete(np.array(p), np.array([0.4, 0.6])) for p in ([0.001, 0.3], [0.5, 0.9]))
+    assert np.isnan(future_of_law(some, KS, (1.0, 1e4)).tail_exponent)
+    assert np.isfinite(future_of_law(some, KS, (1.0, 1e4)).window_slope)
+    assert np.isnan(future_of_law(easy, KS, (1.0, 1e4)).window_slope)
 
 
 def test_fixed_attempts_are_thinned():
@@ -125,6 +154,16 @@ def test_one_row_per_trial_estimator_and_quantity(results):
     assert np.all(table["truth_value"][table["quantity"] == "tail_exponent"] == 0.3)
 
 
+def test_results_are_the_shards_one_after_the_other(results):
+    plan_ = plan()
+    shards = [Shards(results.parent, plan_.config()).read(unit) for unit in range(plan_.units)]
+    for name, column in read_results(results).items():
+        pieces = np.concatenate([shard[name] for shard in shards])
+        np.testing.assert_array_equal(column, pieces)
+        assert column.dtype == pieces.dtype
+        assert column.flags.writeable
+
+
 def test_a_run_resumes_to_the_same_bytes(results, tmp_path):
     again = run_backtest(plan(), tmp_path / "out", progress=False)
     assert again.read_bytes() == results.read_bytes()
@@ -138,6 +177,49 @@ def test_the_same_truths_in_another_order_are_another_plan(results):
     turned = plan(truths=dict(reversed(plan().truths.items())))
     with pytest.raises(ShardsError, match="another configuration"):
         run_backtest(turned, results.parent, progress=False)
+
+
+def test_laws_that_differ_in_what_they_are_made_of_are_two_plans(tmp_path):
+    """They were told apart by their outermost kind and their parameters."""
+    bases = [Beta(F(0.3), F(3.0)), Kumaraswamy(F(0.3), F(3.0))]
+    halves = np.array([0.5, 0.5])
+    for compound in (
+        lambda base: Scaled(base, F(0.1)),
+        lambda base: ZeroInflated(base, F(0.1)),
+        lambda base: Mixture((base, Uniform(F(1.0))), halves),
+    ):
+        first, second = (plan(truths={"t": compound(base)}).config() for base in bases)
+        assert first != second
+    run_backtest(plan(truths={"t": Scaled(bases[0], F(0.1))}), tmp_path / "out", progress=False)
+    with pytest.raises(ShardsError, match=r'truths\[0\]\.base\.law was "Beta" and is now "Kumaraswamy"'):
+        run_backtest(plan(truths={"t": Scaled(bases[1], F(0.1))}), tmp_path / "out", progress=False)
+
+
+@pytest.mark.parametrize(("law", "stored"), [
+    (Beta(F(0.3), F(3.0)), {"law": "Beta", "alpha": 0.3, "beta": 3.0}),
+    (Uniform(1), {"law": "Uniform", "high": 1.0}),
+    (Reciprocal(np.float32(0.125), F(0.5)), {"law": "Reciprocal", "low": 0.125, "high": 0.5}),
+])  # fmt: skip
+def test_folders_of_laws_with_numbers_alone_go_on(law, stored):
+    """As it was written before laws were described with what they are made of."""
+    (kept,) = json.loads(json.dumps(plan(truths={"t": law}).config()))["truths"]
+    assert kept == {"name": "t"} | stored
+
+
+@pytest.mark.parametrize(("law", "exponent"), [
+    (Mixture((LAW, Kumaraswamy(F(0.6), F(2.0))), np.array([0.4, 0.6])), 0.3),
+    (Discrete(np.array([0.0, 0.001, 0.3]), np.array([0.2, 0.3, 0.5])), np.nan),
+])  # fmt: skip
+def test_truths_of_many_parts_run_and_are_scored(law, exponent, tmp_path):
+    whole = plan(truths={"t": law})
+    results = run_backtest(whole, tmp_path / "out", progress=False)
+    table = read_results(results)
+    truth = {name: table["truth_value"][table["quantity"] == name] for name in np.unique(table["quantity"])}
+    np.testing.assert_array_equal(truth["tail_exponent"], exponent)
+    np.testing.assert_allclose(truth["pass@100"], law.pass_at_k(F(100)))
+    assert {each["trials"] for each in score(table) if each["quantity"] == "pass@100"} == {3}
+    results.unlink()
+    assert run_backtest(whole, tmp_path / "out", progress=False) == results
 
 
 def test_what_cannot_be_hidden_is_refused_before_any_work():
@@ -223,19 +305,53 @@ def test_the_line_is_refused_for_stopped_counts():
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"seeds": 0}, "seeds must be at least 1, not 0"),
+    ({"seeds": 0}, r"seeds = 0 is not a whole number from 1 to 4,294,967,295"),
+    ({"seeds": [3]}, r"seeds = \[3\] is not a whole number"),
+    ({"seeds": True}, "seeds = True is not a whole number"),
+    ({"key": 2**32}, "key = 4294967296 is not a whole number from 0 to 4,294,967,295"),
+    ({"key": np.float64(0.5)}, "key = 0.5 is not a whole number"),
     ({"estimators": ["nobody"]}, "not 'nobody'"),
     ({"estimators": []}, "at least one estimator"),
-    ({"attempts": [0]}, r"attempts must be at least 1, not \[0\]"),
-    ({"problems": [1]}, r"at least 2 problems; got \[1\]"),
+    ({"attempts": [30, 0]}, "attempts = 0 is not a whole number from 1 to"),
+    ({"attempts": [10.5]}, "attempts = 10.5 is not a whole number from 1 to"),
+    ({"attempts": np.array([10, np.nan])}, "attempts = nan is not a whole number from 1 to"),
+    ({"attempts": "10"}, "attempts = '1' is not a whole number from 1 to"),
+    ({"attempts": [10**10]}, "attempts = 10000000000 is not a whole number from 1 to 4,294,967,295"),
+    ({"attempts": []}, r"attempts must be whole numbers, at least one and none twice; got \[\]"),
+    ({"attempts": [10, 10.0]}, r"attempts must be .* none twice; got \[10, 10\]"),
+    ({"problems": [1]}, "problems = 1 is not a whole number from 2 to"),
+    ({"problems": [None]}, "problems = None is not a whole number from 2 to"),
+    ({"truths": {}}, "needs truths"),
+    ({"truths": {"t": "beta:.3,3"}}, "truth 't' must be a law such as .*, not 'beta:.3,3'"),
+    ({"truths": {"t": Uniform(np.ones(5))}}, r"truth 't' must be a single law, not .* of shape \(5,\)"),
     ({"estimators": ["line", "line"]}, "an estimator is named twice: line, line"),
-    ({"ks": (10, 10)}, r"a k is given twice: \[10, 10\]"),
-    ({"ks": (1.5,)}, "k must be a whole number"),
+    ({"ks": (10, 10)}, r"k must be whole numbers, at least one and none twice; got \[10, 10\]"),
+    ({"ks": (1.5,)}, "k = 1.5 is not a whole number from 1 to 9,007,199,254,740,992"),
     ({"window": (5, 1)}, r"1 <= k_low < k_high, not \(5, 1\)"),
+    ({"window": np.array([1.0, np.inf])}, r"1 <= k_low < k_high, not \[1.0, inf\]"),
+    ({"window": (1, 10, 100)}, r"1 <= k_low < k_high, not \(1, 10, 100\)"),
+    ({"window": 10}, "1 <= k_low < k_high, not 10"),
 ])  # fmt: skip
 def test_bad_plans(changes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         plan(**changes)
+    assert "\n" not in str(error.value)
+
+
+def test_real_counts_are_needed():
+    with pytest.raises(ValueError, match="needs groups"):
+        Real(groups={}, attempts=[5], seeds=2, estimators=CHEAP)
+
+
+def test_numbers_of_all_kinds_are_one_plan():
+    wanted = plan(window=(1.0, 100.0), key=3, ks=(10, 100)).config()
+    for array in (np.array, jnp.array):
+        given = {"problems": array([20]), "attempts": array([10, 30]), "ks": array([10.0, 100.0])}
+        given |= {"seeds": array(3), "window": array([1.0, 100.0]), "estimators": np.array(CHEAP)}
+        mine = plan(key=np.int64(3), **given)
+        assert json.loads(json.dumps(mine.config())) == json.loads(json.dumps(wanted))
+    assert plan(seeds=3.0, attempts=(10.0, 30), problems=20).config() == plan().config()
+    assert mine.compute(0)["attempts"].dtype == np.int64
 
 
 @pytest.mark.parametrize(("text", "message"), [

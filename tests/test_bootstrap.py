@@ -48,6 +48,13 @@ def test_replicates_scatter_as_the_standard_errors_say(kind: str) -> None:
     assert np.median(replicates.tail_exponent) == pytest.approx(_fit().tail_exponent, rel=0.1)
 
 
+def test_other_counts_than_the_fit_s_are_refused() -> None:
+    with pytest.raises(ValueError, match="not the counts that the fit was made from"):
+        bootstrap_fit(_fit(), _drawn(50), key=jax.random.key(0))
+    with pytest.raises(ValueError, match="Counts"):
+        bootstrap_fit(_fit(), [COUNTS], key=jax.random.key(0))  # type: ignore[arg-type]
+
+
 def test_percentile_and_profile_intervals_are_alike() -> None:
     ends = np.array(percentile_interval(_replicates("problems"), 0.8))
     profile = np.array(profile_interval(_fit(), 0.8))

@@ -237,10 +237,11 @@ def test_with_few_attempts_estimates_are_finite_or_nan(budget):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"seeds": 0}, "seeds must be at least 1, not 0"),
-    ({"budgets": []}, "needs groups of counts, budgets and policies"),
-    ({"groups": {}}, "needs groups of counts, budgets and policies"),
-    ({"policies": []}, "needs groups of counts, budgets and policies"),
+    ({"seeds": 0}, "seeds = 0 is not a whole number from 1 to"),
+    ({"budgets": []}, r"budgets must be whole numbers, at least one and none twice; got \[\]"),
+    ({"budgets": [45.5]}, "budgets = 45.5 is not a whole number from 1 to"),
+    ({"groups": {}}, "needs groups of counts and policies"),
+    ({"policies": []}, "needs groups of counts and policies"),
     ({"policies": ["uniform", "greedy"]}, "not 'greedy'"),
     ({"budgets": [300, 29]}, "group 'a': a budget must be a whole number from 30, .* to 6,000, .*; got 29"),
     ({"budgets": [5000]}, "group 'b': a budget must be a whole number from 20, .* to 4,000, .*; got 5000"),
@@ -249,6 +250,12 @@ def test_with_few_attempts_estimates_are_finite_or_nan(budget):
 def test_bad_plans(changes, message):
     with pytest.raises(ValueError, match=message):
         plan(**changes)
+
+
+def test_numbers_of_all_kinds_are_one_plan():
+    policies = np.array(["uniform", "dynamic"])
+    arrays = plan(budgets=np.array([45.0, 300.0]), seeds=np.int32(3), policies=policies)
+    assert json.dumps(arrays.config()) == json.dumps(plan().config())
 
 
 def test_scores_of_absurdly_wide_intervals_are_numbers_without_warnings(results):

@@ -221,7 +221,7 @@ def test_what_has_not_mixed_gives_no_interval(
     assert (bad["pass_at_k"], bad["lower"], bad["upper"]) == (None, None, None)
     assert ran.err.startswith("lmpower: group 'model-b': the chains have not mixed")
     ran = run("forecast", EXAMPLE, "--by", "model", "--k", "10")
-    assert "status: mixed, except for\n  model-b: the chains have not mixed" in ran.out
+    assert "status:\n  model-a: mixed\n  model-b: the chains have not mixed" in ran.out
     ran = run("posterior", EXAMPLE, "--by", "model", "--json")
     assert json.loads(ran.out)[1]["tail_exponent"] == dict.fromkeys(("mean", "median", "lower", "upper"))
 
@@ -301,8 +301,8 @@ def test_groups_that_differ_are_told_apart(fits: Fit) -> None:
     found = replace(fits, status=status)
     study = Fits(counts, True, "beta", 0.9, lines, found, pair, (1, 10), pair[0])
     said = fit_table(study)
-    assert "status: converged, except for\n  never: no problem was ever solved" in said
-    assert "line: -log pass@k = a k^-b, by least squares, except for\n  never: none, because" in said
+    assert "status:\n  good: converged\n  never: no problem was ever solved" in said
+    assert "line:\n  good: -log pass@k = a k^-b, by least squares\n  never: none, because" in said
     assert re.search(r"good .*1\.\.100\n", said)
     assert re.search(r"never +- .*-\n", said)
 

@@ -22,6 +22,7 @@ from lmpower.counts import (
     Rows,
     listed,
     stack_rows,
+    unseen,
 )
 from lmpower.numerics.binomial import log_choose, stirling_remainder
 from lmpower.tables import read_counts
@@ -322,6 +323,16 @@ def test_stacked_rows_are_padded_with_weight_zero(multiple: int) -> None:
         assert (batch.failures[line, size:] == 1).all()
         assert batch.log_choose[line, :size].tolist() == rows.log_choose.tolist()
     assert np.isfinite(batch.log_choose).all()
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_what_was_not_seen_leaves_a_law_as_it_is(batch: tuple[int, ...]) -> None:
+    rows = unseen(*batch)
+    assert rows.weight.shape == (*batch, 1)
+    assert (rows.weight == 1).all()
+    # p^0 (1-p)^0 = 1, whatever p
+    assert not rows.successes.any()
+    assert not rows.failures.any()
 
 
 def test_stacking_nothing_is_refused() -> None:

@@ -190,10 +190,37 @@ def test_what_a_name_builds():
 
 
 @pytest.mark.parametrize(
-    "name", ["gamma", "scaled-uniform", "discrete-1", "discrete-99", "scaled-zero-inflated-beta", ""]
-)
+    "name",
+    [
+        "gamma", "", "discrete-1", "discrete-99", "scaled-uniform", "zero-inflated-scaled-uniform",
+        "scaled-zero-inflated-beta", "scaled-scaled-beta", "zero-inflated-zero-inflated-beta",
+        "zero-inflated-" * 2000 + "beta", "zero-inflated-", "scaled-",
+    ],
+)  # fmt: skip
 def test_an_unknown_name_is_repeated_with_those_there_are(name):
     with pytest.raises(ValueError, match="choose one of beta, kumaraswamy") as error:
         family_named(name)
-    assert "unknown family" in str(error.value)
+    assert str(error.value).startswith(f"unknown family {name!r}: ")
     assert str(error.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("name", ["discrete-3", "zero-inflated-discrete-3"])
+def test_a_coordinate_that_holds_a_logit_says_so(name):
+    names = family_named(name).box.names
+    assert names[:5] == ("logit_p_0", "logit_p_1", "logit_p_2", "logit_weight_1", "logit_weight_2")
+    assert list(family_named(name).parameters())[:2] == ["p", "weights"]
+
+
+# --- plain numbers ---
+
+
+def test_a_law_of_plain_numbers_is_a_number_in_a_caller_s_program():
+    """Guards against a tracer where NumPy wants a number."""
+    law = Beta(0.3, 3.0)
+    passed = law.pass_at_k(10.0)
+    at_once = jax.jit(lambda x: x * law.pass_at_k(10.0) + 0 * ContinuousBernoulli(0.1).mean())(2.0)
+    np.testing.assert_allclose(at_once, 2 * passed, rtol=1e-6)
+    many = jax.jit(jax.vmap(lambda x: jax.grad(lambda y: y * law.pass_at_k(10.0))(x)))(np.ones(3))
+    np.testing.assert_allclose(many, passed, rtol=1e-6)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(jax.jit(lambda x: x * law.mean())(F(1.0)), 1 / 11, rtol=1e-14)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from difficulties import DIFFICULTIES, EVERY
+from difficulties import DIFFICULTIES, EVERY, mixture
 from mpmath import mp, mpf
 from scipy import stats
 
-from lmpower.difficulty import Beta, Difficulty, Kumaraswamy
+from lmpower.difficulty import Beta, Difficulty, Discrete, Kumaraswamy, Reciprocal, ZeroInflated
 
 F = np.float64
 # with a cdf that rises everywhere
@@ -47,6 +47,42 @@ def test_cdf_rises_from_0_to_1(name):
     assert np.all(np.diff(cdf) >= -1e-13)
     np.testing.assert_allclose(cdf[-1], 1, rtol=1e-12)
     assert cdf[0] == pytest.approx(0.2 if name == "zero-inflated-beta" else 0.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_cdf_is_0_below_0_and_1_above_1(name):
+    """Guards against nan from one law, and against the atom at 0 already below it."""
+    law = DIFFICULTIES[name]
+    np.testing.assert_array_equal(law.cdf([-0.1, -1e-300, 1.5, np.inf]), [0, 0, 1, 1])
+    assert np.isnan(law.cdf(np.nan))
+    with jax.enable_x64(True):
+        laws = jax.tree.map(jnp.asarray, law)
+        slopes = jax.jit(jax.vmap(jax.grad(lambda p, d: d.cdf(p), (0, 1)), (0, None)))
+        p = jnp.array([-0.1, 1e-6, 0.05, 0.3, 0.7, 1.5])
+        by_p, by_law = slopes(p, laws)
+    for slope in (by_p, *jax.tree.leaves(by_law)):
+        assert np.all(np.isfinite(slope))
+    assert np.all(np.asarray(by_p)[[0, -1]] == 0)
+
+
+BETA = Beta(F(0.3), F(3.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_mixture_s_quantile_is_0_where_the_mass_at_0_is_enough(dtype):
+    """Guards against the 1e-300 at which its bisection in log p began, which is 0 in float32."""
+    law = mixture(ZeroInflated(BETA, F(0.4)), BETA, weights=(0.5, 0.5))
+    u = np.array([0.0, 0.1, 0.199, 0.5], dtype)
+    with jax.enable_x64(dtype is np.float64):
+        p = np.asarray(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), law).icdf(jnp.asarray(u)))
+    assert np.all(p[:3] == 0)
+    np.testing.assert_allclose(law.cdf(p[3]), 0.5, rtol=1e-9 if dtype is np.float64 else 1e-5)
+
+
+def test_a_mixture_s_quantile_at_the_lower_end_is_that_end():
+    kinds = Discrete(np.array([0.25, 0.5]), np.array([0.4, 0.6]))
+    law = mixture(Reciprocal(F(0.1), F(0.5)), kinds, weights=(0.5, 0.5))
+    np.testing.assert_allclose(law.icdf([0.0, 1.0]), [0.1, 0.5], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

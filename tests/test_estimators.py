@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
@@ -12,7 +14,8 @@ from lmpower.difficulty.named import family_named
 from lmpower.estimators import ESTIMATORS, WINDOW, estimator_named, largest_p
 from lmpower.estimators.binned import discretized
 from lmpower.estimators.curves import log_failure_at
-from lmpower.estimators.laws import curve_of, scale_rule
+from lmpower.estimators.laws import curve_of, fit_freely, read_off, scale_rule
+from lmpower.fit.maximum import Status
 from lmpower.passk import pass_at_k
 
 ATTEMPTS, PROBLEMS, BATCH = 100, 64, 5
@@ -41,6 +44,20 @@ def test_rows_of_many_are_the_rows_of_each():
         assert sets[0] == sets[1]
     assert many.weight.sum() == BATCH * PROBLEMS
     assert many.weight.shape[1] % 8 == 0
+
+
+def test_rows_of_the_largest_counts():
+    attempts = np.array([2**53, 2**53, 2**53 - 1, 4 * 10**9, 1, 1])
+    successes = np.array([[2**53, 2**53, 7, 7, 1, 0], [0, 2**53 - 1, 7, 7, 1, 1]])
+    many = rows_of_many(attempts, successes)
+    each = stack_rows([Counts(attempts, s).rows() for s in successes])
+    for b, distinct in enumerate((5, 5)):
+        found, wanted = (
+            {(s, f): w for s, f, w in zip(r.successes[b], r.failures[b], r.weight[b], strict=True) if w}
+            for r in (many, each)
+        )
+        assert found == wanted
+        assert len(found) == distinct
 
 
 def test_all_say_something_about_every_dataset(estimates):
@@ -206,6 +223,19 @@ def test_nothing_solved_is_nothing_said_by_a_fit():
     for name in ("scaled-beta", "line", "discretized-beta", "brown"):
         assert np.all(np.isnan(ESTIMATORS[name](rows, KS).tail_exponent)), name
     assert np.all(np.isnan(largest_p(rows, np.array([10.0]))))
+
+
+def test_a_fit_that_did_not_converge_says_nothing():
+    """Its curve was left out and its exponent was scored."""
+    fit = fit_freely(ROWS, family="scaled-beta")
+    status = np.array([Status.CONVERGED, Status.NOT_CONVERGED, *fit.status[2:]])
+    failed = status == Status.NOT_CONVERGED
+    for exponent_of_curve in (False, True):
+        ended = dataclasses.replace(fit, status=status)
+        estimate = read_off(ROWS, KS, WINDOW, ended, slope_as_exponent=exponent_of_curve)
+        np.testing.assert_array_equal(np.isnan(estimate.numbers).all(axis=1), failed)
+        assert np.isfinite(estimate.tail_exponent[0])
+        assert np.isnan(estimate.quantiles[1]).all()
 
 
 def test_a_forecast_next_to_1_is_not_missing():

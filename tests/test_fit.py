@@ -87,6 +87,29 @@ def test_what_a_fit_says(batch):
     assert batch.tail_exponent.shape == (5,)
 
 
+@pytest.mark.parametrize("family", ["beta", "kumaraswamy", "scaled-beta", "zero-inflated-beta"])
+def test_single_attempts_tell_the_mean_of_a_law_and_nothing_else(family):
+    once = Counts(np.ones(60), np.arange(60) < 20)
+    fit = fit_difficulty(once, family)
+    assert fit.status == Status.FEW_ATTEMPTS
+    assert "many laws fit the same" in fit.sentence
+    assert np.isnan(fit.tail_exponent)
+    assert fit_difficulty(once, family, penalty="weak").ok
+
+
+def test_single_attempts_are_enough_for_one_parameter():
+    fit = fit_difficulty(Counts(np.ones(60), np.arange(60) < 20), "uniform")
+    assert fit.ok
+    np.testing.assert_allclose(fit.difficulty.high, 2 / 3)
+
+
+def test_what_is_said_of_one_fit_is_refused_to_a_batch_in_one_line(batch):
+    with pytest.raises(ValueError, match=r"the sentence takes a single fit, not a batch: take fit\[i\]"):
+        _ = batch.sentence
+    with pytest.raises(ValueError, match=r"a summary takes a single fit, not a batch: take fit\[i\]"):
+        batch.summary()
+
+
 def test_hopeless_counts_are_a_status_with_a_sentence_and_spoil_no_neighbour(batch):
     assert np.all(batch.ok[:2])
     for i, (status, (_, words)) in enumerate(HOPELESS.items(), start=2):

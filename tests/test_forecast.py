@@ -14,7 +14,7 @@ from lmpower.counts import Counts
 from lmpower.difficulty import Beta, Kumaraswamy
 from lmpower.fit import fit_difficulty
 from lmpower.forecast import forecast_pass_at_k
-from lmpower.forecast.posteriors import _drawn, _simulate
+from lmpower.forecast.posteriors import _at_a_time, _drawn, _simulate
 from lmpower.posterior import sample_posterior
 
 A, B = 0.4, 3.0
@@ -79,6 +79,48 @@ def test_at_least_a_share_of_k_attempts():
     truth = stats.betabinom.sf(1, 4, A + COUNTS.successes, B + COUNTS.failures)
     np.testing.assert_allclose(ours.per_problem[:, 0], truth, rtol=1e-8)
     np.testing.assert_allclose(ours.pass_at_k, truth.mean(), rtol=1e-8)
+
+
+@pytest.mark.parametrize("problems", ["same", "new"])
+def test_a_chance_does_not_round_to_more_than_1(problems):
+    sure = fit_difficulty(Counts(np.full(12, 50), np.repeat([20, 35], 6)), "discrete-2")
+    batch = jax.tree.map(lambda leaf: np.stack([leaf] * 7), sure.difficulty)
+    for law in (sure, batch) if problems == "new" else (sure,):
+        ours = forecast_pass_at_k(law, [1000, 10_000], None if problems == "new" else COUNTS)
+        assert np.all(ours.pass_at_k <= 1)
+        assert not np.any(ours.upper > 1)
+
+
+def test_at_least_next_to_nothing_is_any():
+    ks = np.array([1, 10, 1000])
+    ours = forecast_pass_at_k(LAW, ks, COUNTS, metric="at_least", tau=1e-10)
+    np.testing.assert_allclose(ours.per_problem, forecast_pass_at_k(LAW, ks, COUNTS).per_problem, rtol=1e-8)
+
+
+def test_a_share_that_is_a_whole_number_but_for_rounding():
+    """.07 * 100 is 7.000000000000001."""
+    ours = forecast_pass_at_k(LAW, [100], metric="at_least", tau=0.07)
+    np.testing.assert_allclose(ours.pass_at_k, stats.betabinom.sf(6, 100, A, B), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("replicates", "what"),
+    [(LAW, "a single one"), (3, "int")],
+)
+def test_replicates_are_a_batch(replicates, what):
+    with pytest.raises(ValueError, match=f"a batch of fits, as from bootstrap_fit, not {what}"):
+        forecast_pass_at_k(LAW, KS, COUNTS, replicates=replicates)
+
+
+def test_replicates_that_all_failed_are_none():
+    failed = fit_difficulty([Counts([10, 10], [0, 0])] * 3, "beta")
+    with pytest.raises(ValueError, match="of these every one failed"):
+        forecast_pass_at_k(LAW, KS, COUNTS, replicates=failed)
+
+
+@pytest.mark.parametrize(("weights", "together"), [(10, 8), (1 << 21, 4), (1 << 22, 2), (1 << 40, 1)])
+def test_draws_are_simulated_together_as_far_as_memory_allows(weights, together):
+    assert _at_a_time(1000, weights) == together
 
 
 def test_a_batch_has_its_axis_first():

@@ -17,6 +17,7 @@ from lmpower.baseline import fit_line
 from lmpower.counts import Counts, CountsError
 from lmpower.datasets import addition, example
 from lmpower.difficulty import Beta, Difficulty, Discrete, Scaled, ZeroInflated
+from lmpower.fit import fit_difficulty
 from lmpower.passk import pass_at_k
 from lmpower.plot import (
     plot_decay,
@@ -28,7 +29,7 @@ from lmpower.plot import (
     plot_tails,
     save_figure,
 )
-from lmpower.plot.paper import COLOURS, INK, WIDTH, spread, whole_ks
+from lmpower.plot.paper import COLOURS, INK, WIDTH, caption, spread, whole_ks
 from lmpower.scaling import window_slope
 from lmpower.study import Curve
 
@@ -468,3 +469,17 @@ def test_labels_are_spread_apart_within_bounds() -> None:
     assert np.argsort(places).tolist() == [2, 1, 0, 3]
     assert min(places) >= 0.05
     assert max(places) <= 0.95
+
+
+# ---- names
+
+
+def test_a_name_is_no_formula_and_not_too_long(tmp_path: Path) -> None:
+    names = [r"$\foo$", "US$5 and $_{x$", "x" * 120]
+    counts = {name: example() for name in names}
+    fits = {name: fit_difficulty(each, "beta") for name, each in counts.items()}
+    figure = plot_difficulty(fits, counts)
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes][:3]
+    assert titles == [r"\$\foo\$", r"US\$5 and \$_{x\$", "x" * 19 + "..." + "x" * 6]
+    save_figure(figure, tmp_path / "names.png")
+    assert caption("model-a") == "model-a"

@@ -20,7 +20,7 @@ from lmpower.posterior import Posterior, Trust, sample_posterior
 from lmpower.posterior import sample as sample_file
 from lmpower.posterior import trust as trust_file
 from lmpower.posterior.pointwise import log_predictive
-from lmpower.posterior.trust import trust_in
+from lmpower.posterior.trust import chain_diagnostics, trust_in
 from lmpower.prior import LogNormal, default_prior
 
 KEY = jax.random.key(7)
@@ -200,6 +200,20 @@ def test_rows_and_counts_are_the_same_data():
     assert from_batch.log_likelihood.shape == (1, 200)
 
 
+def test_a_prior_of_whole_numbers_is_that_of_the_same_in_full():
+    prior = default_prior("beta")
+    whole, full = (
+        sample_posterior(
+            DATASETS["64 problems"],
+            "beta",
+            key=jax.random.key(0),
+            prior=prior.replace(alpha=LogNormal(median, factor)),
+        )
+        for median, factor in ((1, 4), (1.0, 4.0))
+    )
+    np.testing.assert_array_equal(whole.u, full.u)
+
+
 def test_another_prior_is_another_posterior():
     prior = default_prior("beta").replace(alpha=LogNormal(np.float64(1.0), np.float64(1.05)))
     posterior = sample_posterior(DATASETS["8 problems"], "beta", key=KEY, draws=200, prior=prior)
@@ -307,6 +321,15 @@ def test_what_is_not_to_be_believed_has_no_interval(code):
     at = some.estimate(some.tail_exponent)
     assert np.all(np.isnan([part[1] for part in at]))
     assert np.all(np.isfinite([np.delete(part, 1) for part in at]))
+
+
+@pytest.mark.parametrize("seen", [np.nan, 1.0])
+def test_chains_that_stood_still_or_are_no_numbers_have_not_mixed(seen):
+    quantities = np.full((1, 4, 100, 2), seen)
+    quantities[..., 1] = seen if seen == 1.0 else np.random.default_rng(0).normal(size=(1, 4, 100))
+    r_hat, ess = chain_diagnostics(quantities)
+    assert r_hat[0] == np.inf
+    assert ess[0] == 0.0
 
 
 def test_when_a_posterior_is_trusted():

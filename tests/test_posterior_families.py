@@ -40,8 +40,8 @@ def test_the_evidence_is_right_in_one_dimension():
     assert "1 to 1" in posterior[0].summary()
 
 
-def test_a_law_too_steep_for_float32_is_weighed_in_float64():
-    """Guards against half a posterior unseen: lam = e^-190 is 0 in float32, and its likelihood nan."""
+def test_a_law_too_steep_for_a_float_is_weighed_all_the_same():
+    """Guards against half a posterior unseen: lam = e^-190 is 0 in float32, and e^-1000 in any float."""
     rng = np.random.default_rng(0)
     easy = Counts(attempts=[200] * 64, successes=rng.binomial(200, rng.exponential(0.004, 64)))
     never = DATASETS["no success"]
@@ -51,7 +51,7 @@ def test_a_law_too_steep_for_float32_is_weighed_in_float64():
     for i, counts in enumerate((easy, never)):
         rows = counts.rows()
         cells = np.linspace(-6, 2, 321)
-        rate = np.clip(2 * np.sinh(1.5 - 1.5 * cells), -36, 700)
+        rate = 2 * np.sinh(1.5 - 1.5 * cells)
         height = -0.5 * cells**2 - 0.5 * math.log(2 * math.pi) + np.sum(rows.weight * rows.log_choose)
         # 1F1(1+s; 2+s+f; -L) and its normaliser, by Gauss's rule over p e^(-Lp) on 400 panels of p
         x, w = np.polynomial.legendre.leggauss(10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from lmpower.records import aligned, as_json, interval, number
+from lmpower.records.people import _said
 
 
 def test_json_has_no_nan() -> None:
@@ -19,6 +20,13 @@ def test_numbers() -> None:
     assert number([0.5, float("nan")]) == "0.5000 -"
     assert interval(0.1, float("inf")) == "0.1000 to inf"
     assert interval(float("nan"), float("nan")) == "-"
+
+
+def test_what_most_groups_have_in_common_is_said_once() -> None:
+    most = {"a": "fine", "b": "fine", "c": "failed", "d": "fine"}
+    assert _said("status", most) == ["status: fine, except for", "  c: failed"]
+    assert _said("status", {"a": "failed", "b": "fine"}) == ["status:", "  a: failed", "  b: fine"]
+    assert _said("status", {"a": "fine", "b": "fine"}) == ["status: fine"]
 
 
 def test_columns_are_aligned() -> None:

@@ -180,7 +180,7 @@ def test_attempts_that_stopped_at_a_success(stopped: Findings) -> None:
 @pytest.mark.parametrize(
     ("attempts", "successes", "said"),
     [([20] * 6, [0] * 6, "No problem was ever solved"), ([20] * 6, [20] * 6, "Every attempt succeeded"),
-     ([7], [3], "Only 1 problems")],
+     ([7], [3], "Only 1 problem")],
 )  # fmt: skip
 def test_counts_that_say_little(attempts: list[int], successes: list[int], said: str) -> None:
     found = find_out(Counts(attempts, successes), "beta", compare=(), key=KEY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,9 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     assert refused(folder) == f"cannot read {folder}: it is a folder, not a file"
     missing = tmp_path / "b.csv"
     assert refused(missing) == f"cannot read {missing}: there is no such file"
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert refused(pipe) == f"cannot read {pipe}: it is a pipe; save it as a file first"
     sheet = in_file(tmp_path, "c.xlsx", "")
     assert refused(str(sheet)) == (f"cannot read {sheet}: its suffix must be one of .csv, .jsonl, .parquet")
     table = in_file(tmp_path, "d.parquet", "no")

@@ -24,7 +24,6 @@ from lmpower.fit.uncertainty import (
     sandwich,
     scores,
     standard_error,
-    template_of,
 )
 
 
@@ -59,7 +58,7 @@ def _refitted(fit: Fit, weights: np.ndarray) -> Fit:
     shape = np.shape(weights)
     s, f = (np.broadcast_to(x, shape) for x in (fit.rows.successes, fit.rows.failures))
     rows = dataclasses.replace(fit.rows, successes=s, failures=f, weight=weights)
-    return fit_rows(rows, template_of(fit), begin_at=np.tile(fit.theta, (len(weights), 1)))
+    return fit_rows(rows, fit.template, begin_at=np.tile(fit.theta, (len(weights), 1)))
 
 
 # --- profile intervals ---
@@ -161,7 +160,7 @@ def test_where_the_law_is_right_all_three_standard_errors_agree() -> None:
 
 def test_a_coordinate_held_at_its_bound_does_not_scatter() -> None:
     fit = _single()
-    box = template_of(fit).box
+    box = fit.template.box
     held = dataclasses.replace(
         fit,
         theta=np.array([fit.theta[0], box.upper[1]]),

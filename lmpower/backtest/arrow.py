@@ -43,9 +43,12 @@ def to_arrow(name: str, table: Mapping[str, Any]) -> Any:
 
 def to_numpy(column: Any) -> np.ndarray:
     """A column of pyarrow as an array of its own, ``[rows]``."""
-    if require_pyarrow().types.is_string(column.type):
-        return np.array(column.to_pylist(), dtype=str)
-    return np.array(column.to_numpy())  # a copy, since what pyarrow lends cannot be written to
+    whole = column.combine_chunks()
+    if require_pyarrow().types.is_string(whole.type):
+        coded = whole.dictionary_encode()  # few texts in many lines
+        return np.array(coded.dictionary.to_pylist(), dtype=str)[np.asarray(coded.indices)]
+    # a copy, since what pyarrow lends cannot be written to
+    return np.array(whole.to_numpy(zero_copy_only=False))
 
 
 def types_of(schema: Any) -> dict[str, Any]:

@@ -27,7 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.backtest.plan import Table, Trials, described, judged, require_usable_when_stopped
+from lmpower.backtest.given import described_groups, whole_numbers
+from lmpower.backtest.plan import Table, Trials, judged, require_usable_when_stopped
 from lmpower.backtest.trials import plug_in_future, rows_of_all
 from lmpower.counts import Counts, CountsError
 from lmpower.estimators.named import estimator_named
@@ -177,8 +178,9 @@ class Budgeted(Trials):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.groups or not self.budgets or not self.policies:
-            raise ValueError("a backtest of budgets needs groups of counts, budgets and policies")
+        self._settle(budgets=whole_numbers("budgets", self.budgets, 1), policies=tuple(self.policies))
+        if not self.groups or not self.policies:
+            raise ValueError("a backtest of budgets needs groups of counts and policies")
         if "fixed" not in [policy_named(policy).stopping for policy in self.policies]:
             require_usable_when_stopped(self.estimators, f"under the {self.policies[0]} policy")
         for name, counts in self.groups.items():
@@ -190,7 +192,7 @@ class Budgeted(Trials):
 
     def config(self) -> dict[str, Any]:
         spent = {"budgets": list(self.budgets), "policies": list(self.policies)}
-        return {"kind": "budget", "groups": described(self.groups)} | spent | self.settings()
+        return {"kind": "budget", "groups": described_groups(self.groups)} | spent | self.settings()
 
     @property
     def units(self) -> int:

@@ -22,10 +22,9 @@ from numpy.typing import ArrayLike
 from lmpower.baseline import log_spaced_ks
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty, over_batch
-from lmpower.fit.surface import FINE
 from lmpower.likelihood import log_moments_on_points, scores_on_points
 from lmpower.numerics.binomial import log_choose
-from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
+from lmpower.numerics.grid import FINE, Grid, Reach, filled_up, shared_grid
 from lmpower.passk import check_ks
 from lmpower.scaling import log_neg_log_pass
 

@@ -18,6 +18,14 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from lmpower.backtest.given import (
+    described_groups,
+    described_law,
+    require_single_law,
+    whole_number,
+    whole_numbers,
+    window_between,
+)
 from lmpower.backtest.intervals import crps, intervals
 from lmpower.backtest.shards import Shards, run_units
 from lmpower.backtest.trials import (
@@ -30,11 +38,10 @@ from lmpower.backtest.trials import (
     rows_of_all,
     split_rows,
 )
-from lmpower.counts import Counts, CountsError, Rows, stack_rows
+from lmpower.counts import LARGEST_COUNT, Counts, CountsError, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.estimators.base import QUANTILES, WINDOW, Estimate
 from lmpower.estimators.named import estimate_all, estimator_named
-from lmpower.passk import check_ks
 
 KS = (10, 100, 1_000, 10_000)
 # The most trials of one unit.
@@ -63,7 +70,7 @@ class Trials:
         estimators: by name.
         ks: budgets whose pass@k is forecast.
         window: in which window slopes are taken.
-        key: one number from which all randomness comes.
+        key: one number from which all randomness comes, from 0 to 2**32 - 1.
     """
 
     seeds: int
@@ -73,18 +80,24 @@ class Trials:
     key: int = 0
 
     def __post_init__(self) -> None:
+        self._settle(
+            seeds=whole_number("seeds", self.seeds, 1),
+            estimators=tuple(self.estimators),
+            ks=whole_numbers("k", self.ks, 1, LARGEST_COUNT),
+            window=window_between(self.window),
+            key=whole_number("key", self.key, 0),
+        )
         for name in self.estimators:
             estimator_named(name)
         if not self.estimators:
             raise ValueError("a backtest needs at least one estimator")
         if len(set(self.estimators)) < len(self.estimators):
             raise ValueError(f"an estimator is named twice: {', '.join(self.estimators)}")
-        if not isinstance(self.seeds, int) or self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
-        if len(set(check_ks(self.ks).tolist())) < len(self.ks):
-            raise ValueError(f"a k is given twice: {list(self.ks)}")
-        if not 1 <= self.window[0] < self.window[1]:
-            raise ValueError(f"a window must have 1 <= k_low < k_high, not {self.window}")
+
+    def _settle(self, **fields: Any) -> None:
+        """Fields as they are meant, in place of what was given."""
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
     def settings(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
@@ -100,7 +113,7 @@ class Synthetic(Trials):
     Attributes:
         truths: laws by name.
         problems: numbers P; each is run with every number of attempts.
-        attempts: numbers N that a trial sees of each problem.
+        attempts: numbers N that a trial sees of each problem, up to 2**32 - 1.
     """
 
     truths: Mapping[str, Difficulty]
@@ -109,15 +122,17 @@ class Synthetic(Trials):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_attempts(self.attempts)
-        if not self.truths or not self.problems or min(self.problems) < 2:
-            raise ValueError(f"a backtest needs truths, and at least 2 problems; got {list(self.problems)}")
+        self._settle(
+            problems=whole_numbers("problems", self.problems, 2),
+            attempts=whole_numbers("attempts", self.attempts, 1),
+        )
+        if not self.truths:
+            raise ValueError("a synthetic backtest needs truths")
+        for name, law in self.truths.items():
+            require_single_law(name, law)
 
     def config(self) -> dict[str, Any]:
-        laws = [
-            {"name": name, "law": type(law).__name__} | {k: float(v) for k, v in law.parameters().items()}
-            for name, law in self.truths.items()
-        ]
+        laws = [{"name": name} | described_law(law) for name, law in self.truths.items()]
         sizes = {"problems": list(self.problems), "attempts": list(self.attempts)}
         return {"kind": "synthetic", "truths": laws} | sizes | self.settings()
 
@@ -167,7 +182,9 @@ class Real(Trials):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_attempts(self.attempts)
+        self._settle(attempts=whole_numbers("attempts", self.attempts, 1))
+        if not self.groups:
+            raise ValueError("a backtest on real counts needs groups of them")
         for name, counts in self.groups.items():
             if counts.stopping != "fixed":
                 where = f"in group {name!r} (stopping={counts.stopping!r})"
@@ -180,7 +197,7 @@ class Real(Trials):
 
     def config(self) -> dict[str, Any]:
         attempts = {"attempts": list(self.attempts)}
-        return {"kind": "real", "groups": described(self.groups)} | attempts | self.settings()
+        return {"kind": "real", "groups": described_groups(self.groups)} | attempts | self.settings()
 
     @property
     def units(self) -> int:
@@ -220,19 +237,6 @@ def run_backtest(plan: Plan, out: Path, *, progress: bool = True) -> Path | None
     )
 
 
-def described(groups: Mapping[str, Counts]) -> list[dict[str, Any]]:
-    """Groups of counts as JSON has them: a list, since units of work are told by their place in it."""
-    return [
-        {
-            "name": name,
-            "stopping": counts.stopping,
-            "attempts": counts.attempts.tolist(),
-            "successes": counts.successes.tolist(),
-        }
-        for name, counts in groups.items()
-    ]
-
-
 def require_usable_when_stopped(estimators: Sequence[str], where: str) -> None:
     """Refuse estimators that need attempts fixed in advance, ``where`` they were not.
 
@@ -244,11 +248,6 @@ def require_usable_when_stopped(estimators: Sequence[str], where: str) -> None:
         raise ValueError(
             f"{', '.join(refused)} cannot be used where outcomes decided the number of attempts, as {where}"
         )
-
-
-def _require_attempts(attempts: Sequence[int]) -> None:
-    if not attempts or min(attempts) < 1:
-        raise ValueError(f"attempts must be at least 1, not {list(attempts)}")
 
 
 def judged(

@@ -5,27 +5,17 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lmpower.backtest.arrow import require_pyarrow, to_numpy
 from lmpower.files.whole import write_bytes_atomically
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The columns of ``results.parquet``, as ``score`` takes them."""
-    from pyarrow import parquet
-
-    table = parquet.read_table(path)
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
-    return {name: _array(column) for name, column in columns.items()}
-
-
-def _array(column: Any) -> np.ndarray:
-    if column.type == "string":
-        coded = column.dictionary_encode()  # few texts in many lines
-        return np.asarray(coded.dictionary.to_pylist())[coded.indices.to_numpy(zero_copy_only=False)]
-    return np.asarray(column.to_numpy(zero_copy_only=False))
+    table = require_pyarrow().parquet.read_table(path)
+    return {name: to_numpy(table.column(name)) for name in table.column_names}
 
 
 def write_csv(path: str | os.PathLike[str]) -> Path:

@@ -32,10 +32,11 @@ class Future(NamedTuple):
 
 
 def future_of_law(law: Difficulty, ks: Float[np.ndarray, " K"], window: tuple[float, float]) -> Future:
-    """The truth behind a synthetic trial, exact."""
+    """The truth behind a synthetic trial, exact; no slope where the curve reaches 1 within the window."""
     among = ks_of_slope(window)
     log_loss = over_batch(log_neg_log_pass, law, np.concatenate([among, ks]))
-    slope = slope_through(log_loss[: among.size], window)
+    curve = log_loss[: among.size]
+    slope = slope_through(np.where(np.isfinite(curve), curve, np.nan), window)
     return Future(float(law.tail().exponent), float(slope), np.exp(-np.exp(log_loss[among.size :])))
 
 

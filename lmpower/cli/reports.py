@@ -45,9 +45,8 @@ def report(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(findings.to_dict(), allow_nan=False))
     for caution in findings.cautions:
-        print(
-            f"lmpower: {': '.join([*caution.groups[:1], caution.title])}",
-            file=sys.stderr,
-        )
+        more = f" and {len(caution.groups) - 1} more" if len(caution.groups) > 1 else ""
+        of = [caution.groups[0] + more] if caution.groups else []
+        print(f"lmpower: {': '.join([*of, caution.title])}", file=sys.stderr)
     if not args.json:
         print(f"wrote {args.out}")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lmpower.forecast import Forecast
+from lmpower.posterior.importance import evenly
 
 # Weights may miss a sum of 1 by as much, for having been rounded.
 _ROUNDED = 1e-3
@@ -57,19 +58,12 @@ def average_forecast(
         per_problem=None
         if first.per_problem is None
         else _mixed([(f.per_problem, share) for f, share in used if f.per_problem is not None]),
-        draws=draws[_evenly(weight, max(many))],
+        draws=draws[evenly(np.log(weight)[None], max(many))[0]],
     )
 
 
 def _mixed(parts: Sequence[tuple[np.ndarray, float]]) -> np.ndarray:
     return np.asarray(sum(share * part for part, share in parts))
-
-
-def _evenly(weight: Float[np.ndarray, " N"], many: int) -> np.ndarray:
-    """Which of N weighted draws stand for ``many`` of equal weight."""
-    cumulative = np.cumsum(weight)
-    wanted = (np.arange(many) + 0.5) / many * cumulative[-1]
-    return np.asarray(np.searchsorted(cumulative, wanted))
 
 
 def weighted_quantiles(

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from lmpower.contrast.curves import heights_of
-from lmpower.contrast.pairs import side_by_side, trust_in_all
+from lmpower.contrast.pairs import paired, trust_in_all
 from lmpower.counts import Counts
 from lmpower.forecast import forecast_pass_at_k
 from lmpower.passk import check_ks
@@ -97,7 +97,7 @@ def chance_better(
             level outside of (0, 1).
     """
     budgets = check_ks(ks).astype(np.float64)
-    at_a, at_b = side_by_side([a, b], ["A", "B"])
+    at_a, at_b = paired([a, b], ["A", "B"])
     if counts is None:
         heights = heights_of(a, budgets)[at_a], heights_of(b, budgets)[at_b]
         first, second = (-np.expm1(-np.exp(height)) for height in heights)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from lmpower.contrast.curves import AT_A_TIME, height
-from lmpower.contrast.pairs import side_by_side, trust_in_all
+from lmpower.contrast.pairs import paired, trust_in_all
 from lmpower.difficulty.base import Difficulty
 from lmpower.forecast.chances import grid_holding
 from lmpower.numerics.grid import Grid
@@ -135,7 +135,7 @@ def crossing(
         raise ValueError(f"a window must have 1 <= k_low < k_high, not {k_low} to {k_high}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), not {level!r}")
-    at_a, at_b = side_by_side([a, b], ["A", "B"])
+    at_a, at_b = paired([a, b], ["A", "B"])
     laws = (
         jax.tree.map(lambda leaf: leaf[at_a], a.difficulty),
         jax.tree.map(lambda leaf: leaf[at_b], b.difficulty),

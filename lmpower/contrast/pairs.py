@@ -14,7 +14,7 @@ import numpy as np
 from lmpower.posterior.draws import Posterior
 
 
-def side_by_side(posteriors: Sequence[Posterior], names: Sequence[str]) -> list[np.ndarray]:
+def paired(posteriors: Sequence[Posterior], names: Sequence[str]) -> list[np.ndarray]:
     """Of each posterior, which of its draws make one set with the others', [S] each."""
     for name, one in zip(names, posteriors, strict=True):
         if not isinstance(one, Posterior):

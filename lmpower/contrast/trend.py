@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from lmpower.contrast.pairs import side_by_side, trust_in_all
+from lmpower.contrast.pairs import paired, trust_in_all
 from lmpower.counts import listed
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.estimate import Estimate, estimate_of, number_or_none, percent
@@ -88,7 +88,7 @@ def exponent_trend(
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), not {level!r}")
     every = [posteriors[name] for name in names]
-    places = side_by_side(every, names)
+    places = paired(every, names)
     exponent = [one.tail_exponent[place] for one, place in zip(every, places, strict=True)]
     for name, draws in zip(names, exponent, strict=True):
         if np.all(np.isnan(draws)):

@@ -12,7 +12,7 @@ the distinct pairs with their multiplicity: 128 problems with 100 attempts are o
 from lmpower.counts.counts import STOPPING, Counts
 from lmpower.counts.door import LARGEST_COUNT, CountsError, RepeatedProblemError, listed
 from lmpower.counts.given import require_counts, rows_given
-from lmpower.counts.rows import Rows, rows_of_many, stack_rows, widened
+from lmpower.counts.rows import Rows, rows_of_many, stack_rows, unseen, widened
 
 __all__ = [
     "LARGEST_COUNT",
@@ -26,5 +26,6 @@ __all__ = [
     "rows_given",
     "rows_of_many",
     "stack_rows",
+    "unseen",
     "widened",
 ]

@@ -65,18 +65,25 @@ def rows_of_many(attempts: Int64[np.ndarray, "*B P"], successes: Int64[np.ndarra
     ``attempts`` may be one number, one for each problem, or [B, P]. Rows are in order of successes, then
     attempts; padding is as in `stack_rows`.
     """
-    attempts = np.broadcast_to(attempts, successes.shape)
-    code = np.sort(successes * (attempts.max() + 1) + attempts, axis=-1)
-    new = np.diff(code, axis=-1, prepend=-1) != 0
+    # sorted as pairs: the product of the two numbers, which one code would need, may exceed int64
+    pairs = np.stack([successes, np.broadcast_to(attempts, successes.shape)])
+    pairs = np.take_along_axis(pairs, np.lexsort(pairs[::-1], axis=-1)[None], axis=-1)
+    new = np.diff(pairs, axis=-1, prepend=-1).any(axis=0)
     row = np.cumsum(new, axis=-1) - 1
-    shape = (len(code), -8 * (-int(row.max() + 1) // 8))
+    shape = (len(row), -8 * (-int(row.max() + 1) // 8))
     weight = np.zeros(shape)
-    np.add.at(weight, (np.arange(len(code))[:, None], row), 1.0)
+    np.add.at(weight, (np.arange(len(row))[:, None], row), 1.0)
     which, where = np.nonzero(new)
     solved, tried = np.zeros(shape), np.ones(shape)
     place = which, row[which, where]
-    solved[place], tried[place] = np.divmod(code[which, where], attempts.max() + 1)
+    solved[place], tried[place] = pairs[:, which, where]
     return Rows(solved, tried - solved, weight)
+
+
+def unseen(*batch: int) -> Rows:
+    """The rows of one problem of which nothing was seen, [*batch, 1]: given them, a law is as it was."""
+    shape = (*batch, 1)
+    return Rows(np.zeros(shape), np.zeros(shape), np.ones(shape))
 
 
 def widened(rows: Rows, width: int | None = None) -> Rows:

@@ -122,7 +122,7 @@ class Difficulty(abc.ABC):
 
     @abc.abstractmethod
     def log_cdf(self, p: Array) -> Float[Array, ...]:
-        """log F(p), elementwise, with relative accuracy also far down the tail."""
+        """log F(p), elementwise, for p in [0, 1], with relative accuracy also far down the tail."""
 
     @abc.abstractmethod
     def icdf(self, u: Array) -> Float[Array, ...]:
@@ -199,8 +199,11 @@ class Difficulty(abc.ABC):
 
     @float64_on_host
     def cdf(self, p: Array) -> Float[Array, ...]:
-        """F(p)."""
-        return jnp.exp(self.log_cdf(p))
+        """F(p): 0 below 0, and 1 above 1."""
+        # (a place where every derivative is finite stands in for one beyond)
+        within = (p >= 0) & (p <= 1)
+        share = jnp.exp(self.log_cdf(jnp.where(within, p, 0.5)))
+        return jnp.where(within, share, jnp.clip(p, 0.0, 1.0))
 
     @float64_on_host
     def mean(self) -> Float[Array, ""]:
@@ -217,6 +220,11 @@ def over_batch(function: Callable[..., Any], difficulty: Difficulty, *args: Any)
     with jax.enable_x64(True):
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (difficulty, *args))
         return jax.tree.map(np.asarray, _mapped(function, bool(difficulty.batch_shape))(*arrays))
+
+
+def tail_exponent(difficulty: Difficulty) -> Float[Array, ""]:
+    """b of -log pass@k ~ a k^-b, nan where there is none: what `over_batch` is often asked for."""
+    return difficulty.tail().exponent
 
 
 @functools.lru_cache(maxsize=256)

@@ -104,7 +104,7 @@ class Discrete(Difficulty):
     @property
     def box(self) -> Box:
         size = len(self.p)
-        points = tuple(f"p_{j}" for j in range(size))
+        points = tuple(f"logit_p_{j}" for j in range(size))
         logits = tuple(f"logit_weight_{j}" for j in range(1, size))
         reach = math.log(1e9)
         return Box(

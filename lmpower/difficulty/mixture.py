@@ -57,8 +57,8 @@ class Mixture(Difficulty):
         """Between the smallest and the largest of the components' quantiles, by bisection."""
         each = jnp.stack([part.icdf(u) for part in self.components], -1)
         # halving in log p reaches the last digit of any float64 in 70 steps
-        low = jnp.log(jnp.maximum(jnp.min(each, -1), 1e-300))
-        high = jnp.log(jnp.maximum(jnp.max(each, -1), 1e-300))
+        least, tiny = jnp.min(each, -1), jnp.finfo(each.dtype).tiny
+        low, high = jnp.log(jnp.maximum(least, tiny)), jnp.log(jnp.maximum(jnp.max(each, -1), tiny))
 
         def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             middle = 0.5 * (ends[0] + ends[1])
@@ -66,7 +66,8 @@ class Mixture(Difficulty):
             return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
 
         low, high = jax.lax.fori_loop(0, 70, halve, (low, high))
-        return jnp.exp(0.5 * (low + high))
+        # the smallest itself where an atom holds the share, as at p = 0
+        return jnp.where(self.log_cdf(least) >= jnp.log(u), least, jnp.exp(0.5 * (low + high)))
 
     def sample_log_p(self, key: jax.Array, shape: tuple[int, ...] = ()) -> Float[Array, ...]:
         """A component by its weight, then a draw of it."""

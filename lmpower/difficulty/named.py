@@ -1,15 +1,16 @@
 """Families by name: what a fit is asked for.
 
-A name is a law with any of the prefixes ``scaled-`` (to (0, c), c fitted) and ``zero-inflated-``
-(a share pi0 of problems never solved): "beta", "scaled-kumaraswamy", "zero-inflated-scaled-beta".
-"discrete-3" has three kinds of problem.
+A name is a law with either or both of the prefixes ``scaled-`` (to (0, c), c fitted) and, before it,
+``zero-inflated-`` (a share pi0 of problems never solved): "beta", "scaled-kumaraswamy",
+"zero-inflated-scaled-beta". "discrete-3" has three kinds of problem.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Iterator
 
-import jax
 import numpy as np
 
 from lmpower.difficulty.base import Difficulty
@@ -34,21 +35,21 @@ def family_named(name: str) -> Difficulty:
     Raises:
         ValueError: for an unknown name, with the names there are.
     """
-    rest = spelled(name)
-    if rest.startswith("zero-inflated-"):
-        return ZeroInflated(family_named(rest.removeprefix("zero-inflated-")), np.float64(0.1))
-    if rest.startswith("scaled-"):
-        base = family_named(rest.removeprefix("scaled-"))
-        if isinstance(base, (Beta, Kumaraswamy, ContinuousBernoulli)):
-            return Scaled(base, np.float64(0.5))
-    law = _law(rest)
+    inner = spelled(name)
+    inflated = inner.startswith("zero-inflated-")
+    inner = inner.removeprefix("zero-inflated-")
+    scaled = inner.startswith("scaled-")
+    law = _law(inner.removeprefix("scaled-"))
+    if scaled:
+        may_be = (Beta, Kumaraswamy, ContinuousBernoulli)
+        law = Scaled(law, np.float64(0.5)) if isinstance(law, may_be) else None
     if law is None:
         raise ValueError(
             f"unknown family {name!r}: choose one of {', '.join(LAWS)} (any number of points up to "
             f"{_MOST_POINTS}), with 'scaled-' before beta, kumaraswamy or continuous-bernoulli, and "
-            "'zero-inflated-' before any"
+            "'zero-inflated-' once before any of these"
         )
-    return law
+    return ZeroInflated(law, np.float64(0.1)) if inflated else law
 
 
 def spelled(name: str) -> str:
@@ -78,7 +79,7 @@ def law_named(text: str) -> Difficulty:
         raise ValueError(
             f"a truth is written {name}:{','.join(parameters)} with numbers for the names; got {text!r}"
         )
-    return _checked(jax.tree.unflatten(jax.tree.structure(template), values), text)
+    return _checked(_made(template, iter(values)), text)
 
 
 def family_given(family: str | Difficulty) -> Difficulty:
@@ -92,6 +93,14 @@ def family_given(family: str | Difficulty) -> Difficulty:
     if not isinstance(family, Difficulty):
         raise ValueError(f"a family is a name such as 'beta', or a difficulty; got {type(family).__name__}")
     return family
+
+
+def _made(template: Difficulty, values: Iterator[np.float64]) -> Difficulty:
+    """A law of the template's kind, made as users make it: of its parameters in their order."""
+    parts = (getattr(template, field.name) for field in dataclasses.fields(template))  # type: ignore[arg-type]
+    return type(template)(
+        *(_made(part, values) if isinstance(part, Difficulty) else next(values) for part in parts)
+    )
 
 
 def _checked(law: Difficulty, text: str) -> Difficulty:

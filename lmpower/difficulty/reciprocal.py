@@ -67,9 +67,9 @@ class Reciprocal(Difficulty):
 
     @float64_on_host
     def log_cdf(self, p: Array) -> Float[Array, ...]:
-        """log [log(p/low)/log(high/low)]."""
+        """log [log(p/low)/log(high/low)]; -inf below ``low``, 0 above ``high``."""
         share = jnp.log(p / self.low) / jnp.log(self.high / self.low)
-        return jnp.log(jnp.clip(share, 0.0, 1.0))
+        return jnp.where(share > 0, jnp.log(jnp.where(share > 0, jnp.minimum(share, 1.0), 1.0)), -jnp.inf)
 
     @float64_on_host
     def icdf(self, u: Array) -> Float[Array, ...]:

@@ -19,14 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.counts import Rows, widened
+from lmpower.counts import Rows, unseen, widened
 from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_through, slope_weights
 from lmpower.fit.maximum import Fit, Status, fit_rows
-from lmpower.fit.uncertainty import covariance, exponent_slope, normal_quantiles, template_of
+from lmpower.fit.uncertainty import covariance, exponent_slope
 from lmpower.forecast.chances import grid_holding, weights_given
 from lmpower.numerics.grid import Grid
+from lmpower.numerics.normal import normal_quantiles
 
 # Datasets forecast at once.
 _AT_A_TIME = 64
@@ -75,7 +76,7 @@ def read_off(
     if slope_as_exponent:
         exponent, error = slope, slope_error
     else:
-        exponent, own = fit.tail_exponent, exponent_slope(fit)
+        exponent, own = np.where(fit.ok, fit.tail_exponent, np.nan), exponent_slope(fit)
         error = np.sqrt(np.einsum("bd,bde,be->b", own, known, own)) / exponent
     variance = np.einsum("bkd,bde,bke->bk", ahead.slope, known, ahead.slope) + ahead.spread
     errors = np.column_stack([error, slope_error, np.sqrt(variance)])
@@ -104,7 +105,7 @@ def curve(fit: Fit, ks: Float[np.ndarray, " K"], rows: Rows | None = None) -> Cu
     Only of those does chance at a given law leave a variance: they are so many and no more.
     """
     theta = np.where(np.asarray(fit.ok)[:, None], fit.theta, np.nan)
-    return curve_of(template_of(fit), theta, ks, rows)
+    return curve_of(fit.template, theta, ks, rows)
 
 
 def curve_of(
@@ -117,7 +118,7 @@ def curve_of(
 ) -> Curve:
     """``curve`` of the laws with these search coordinates; unless ``sloped`` its slope has no columns."""
     new = rows is None
-    rows = Rows(*(np.full((len(theta), 1), x) for x in (0.0, 0.0, 1.0))) if rows is None else widened(rows)
+    rows = unseen(len(theta)) if rows is None else widened(rows)
     most = float(rows.successes.max()), float(rows.failures.max() + np.max(ks))
     grid = grid_holding(*most, template.needs_span, growth=2)
     parts = []

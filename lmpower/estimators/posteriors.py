@@ -18,7 +18,7 @@ from lmpower.difficulty.base import Difficulty
 from lmpower.difficulty.named import family_named
 from lmpower.estimators.base import QUANTILES, Estimate, ks_of_slope, slope_through
 from lmpower.estimators.laws import curve_of
-from lmpower.fit.uncertainty import normal_quantiles
+from lmpower.numerics.normal import normal_quantiles
 from lmpower.posterior import Posterior, sample_posterior
 
 _DRAWS = 200

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from lmpower.counts import Counts, Rows, stack_rows
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit.maximum import Fit, fit_rows
-from lmpower.fit.uncertainty import template_of
+from lmpower.fit.uncertainty import require_counts_of
 
 KINDS = ("problems", "parametric")
 # Draws held at once: 64 MB of float64.
@@ -51,8 +51,8 @@ def bootstrap_fit(
         kind: "problems" (resampled, any stopping rule) or "parametric" (simulated).
 
     Raises:
-        ValueError: for a batch of fits or one that failed, no replicates, an unknown kind, or
-            "parametric" with attempts that were not fixed in advance.
+        ValueError: for a batch of fits or one that failed, other counts than the fit's, no replicates,
+            an unknown kind, or "parametric" with attempts that were not fixed in advance.
     """
     if fit.theta.ndim != 1:
         raise ValueError("bootstrap takes a single fit, not a batch: take fit[i]")
@@ -62,13 +62,15 @@ def bootstrap_fit(
         raise ValueError(f"replicates must be at least 1, not {replicates}")
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
+    require_counts_of(fit, counts)
     if kind == "problems":
         rows = _resampled(counts.rows(), key, replicates)
     else:
         _require_fixed(counts)
-        rows = _simulated(template_of(fit), counts, key, replicates)
+        rows = _simulated(fit.template, counts, key, replicates)
     begin_at = np.tile(fit.theta, (replicates, 1))
-    return fit_rows(rows, template_of(fit), penalty=fit.penalty, begin_at=begin_at)
+    held = {name: begin_at[:, fit.names.index(name)] for name in fit.held}
+    return fit_rows(rows, fit.template, penalty=fit.penalty, begin_at=begin_at, held=held)
 
 
 def percentile_interval(

@@ -21,8 +21,10 @@ from lmpower.fit.surface import Tile
 from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
 from lmpower.numerics.lengths import grown
 
-# Arrays of a call hold so many blocks of lanes, rows and nodes; of both also 4, 16, ... times as many.
-_LANE_BLOCKS, _ROWS, _NODES = 16, 128, 8192
+# A chunk is of so many blocks of lanes at most.
+_LANE_BLOCKS = 16
+# Arrays of a call hold so many lanes, rows and nodes, or 4, 16, ... times as many.
+_LANES, _ROWS, _NODES = 128, 128, 8192
 
 
 class Chunk(NamedTuple):
@@ -44,7 +46,8 @@ class Chunk(NamedTuple):
 def cut(rows: Rows, tile: Tile) -> list[Chunk]:
     """Lanes by the grid that they need, and among those by how many rows they use."""
     used = used_rows(rows)
-    most_blocks = 1 if tile.lanes == 1 else _LANE_BLOCKS
+    alone = tile.lanes == 1
+    most_blocks, least_blocks = (1, 1) if alone else (_LANE_BLOCKS, max(_LANES // tile.lanes, 1))
     chunks = []
     for reach, index in Reach.of_each(rows.successes.max(-1), rows.failures.max(-1)).items():
         index = index[np.argsort(used[index], kind="stable")]
@@ -52,7 +55,7 @@ def cut(rows: Rows, tile: Tile) -> list[Chunk]:
         blocks = min(-(-index.size // (workers() * tile.lanes)), most_blocks)
         for at in range(0, index.size, blocks * tile.lanes):
             lanes = index[at : at + blocks * tile.lanes]
-            padded = np.resize(lanes, most_blocks * tile.lanes)
+            padded = np.resize(lanes, grown(lanes.size, tile.lanes * least_blocks))
             blocks_used = (-(-used[padded] // tile.rows)).astype(np.int32)
             blocks_used[lanes.size :] = 0
             chunks.append(Chunk(reach, lanes, padded, blocks_used))

@@ -22,11 +22,10 @@ from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Family
 from lmpower.fit.chunks import Chunk, cut, grid_at_hand, overwrite, run_each, taken, width_of
 from lmpower.fit.devices import devices
-from lmpower.fit.surface import COARSE, FINE, Load, Tile, climb, height, set_out
+from lmpower.fit.surface import Load, Tile, climb, height, set_out
+from lmpower.numerics.grid import CHECK, COARSE, FINE, FINEST
 from lmpower.numerics.maximise import CONVERGED, RUNNING, Ascent, begin
 
-# The grid for those whom the fine one does not do, and how much finer the one is that checks another.
-FINEST, CHECK = 6.0, 1.5
 # If the checking grid differs by more than this (in nats, all problems together), a finer one is climbed.
 GRID_TOLERANCE = 1e-7
 # Steps of the first round, also enough to find out whether the ground is smooth, and of the others.
@@ -192,7 +191,10 @@ class Lanes:
     def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: Any) -> Any:
         """``run(load, rows, *args, tile=.., rough=.., ..)`` over chunks of lanes that share a grid."""
         tile, rough = self._tile, refinement == COARSE
-        template, prior = jax.tree.map(np.asarray, (self.template, self.prior))
+        # (a law or a prior may hold whole numbers)
+        template, prior = jax.tree.map(
+            lambda leaf: np.asarray(leaf, np.float64), (self.template, self.prior)
+        )
         width, shared = width_of(self.rows), devices()
 
         def job(number: int, chunk: Chunk) -> Any:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
 from lmpower.counts import Counts, Rows, rows_given
-from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.difficulty.base import Difficulty, over_batch, tail_exponent
 from lmpower.difficulty.named import family_given
 from lmpower.fit.lanes import Lanes
 from lmpower.numerics.maximise import CONVERGED, begin
@@ -35,6 +35,7 @@ class Status(enum.IntEnum):
     NO_SUCCESS = 3
     ALL_SUCCESS = 4
     ONE_PROBLEM = 5
+    FEW_ATTEMPTS = 6
 
     @property
     def sentence(self) -> str:
@@ -50,6 +51,8 @@ _SENTENCES = {
     Status.NO_SUCCESS: "no problem was ever solved: any law close enough to 0 fits; try more attempts",
     Status.ALL_SUCCESS: "every attempt succeeded: any law close enough to 1 fits; try harder problems",
     Status.ONE_PROBLEM: "one problem says nothing about how difficulty varies across problems",
+    Status.FEW_ATTEMPTS: "no problem has as many attempts as the law has parameters, so that many laws fit "
+    "the same: try more attempts, a family with fewer parameters, or penalty='weak'",
 }
 
 # A prior worth about one problem, for penalty="weak": independent normals in search coordinates.
@@ -89,9 +92,24 @@ class Fit:
     held: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 
     @property
+    def template(self) -> Difficulty:
+        """One difficulty of the fit's structure, whether it is a batch or not."""
+        return self.difficulty if self.theta.ndim == 1 else self[0].difficulty
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Names of the search coordinates (logs of positive parameters, pi0 as it is)."""
-        return (self.difficulty if self.theta.ndim == 1 else self[0].difficulty).box.names
+        """Names of the search coordinates: logs of positive parameters, pi0 and logits as they are.
+
+        (Of ``logit_lam`` asinh of a half.)
+        """
+        return self.template.box.names
+
+    @property
+    def bounds(self) -> tuple[Float[np.ndarray, "*B D"], Float[np.ndarray, "*B D"]]:
+        """Ends of the box that was searched; the same where a coordinate was held."""
+        held = np.isin(self.names, self.held)
+        lower, upper = (np.where(held, self.theta, np.array(end)) for end in self.template.box[:2])
+        return lower, upper
 
     @property
     def ok(self) -> Any:
@@ -101,26 +119,33 @@ class Fit:
     @property
     def sentence(self) -> str:
         """The status of a single fit in words."""
+        self._require_single("the sentence")
         return Status(int(self.status)).sentence
 
     @property
     def tail_exponent(self) -> Float[np.ndarray, "*B"]:
         """The asymptotic exponent b of -log pass@k ~ a k^-b, [B]; nan where there is none."""
-        return np.asarray(over_batch(_tail_exponent, self.difficulty))
+        return np.asarray(over_batch(tail_exponent, self.difficulty))
+
+    def _require_single(self, what: str) -> None:
+        if self.theta.ndim != 1:
+            raise ValueError(f"{what} takes a single fit, not a batch: take fit[i]")
 
     def __getitem__(self, index: Any) -> Fit:
         return cast(Fit, jax.tree.map(lambda leaf: leaf[index], self))
 
     def summary(self) -> str:
         """One readable line for a single fit."""
-        values = ", ".join(f"{k} = {np.round(v, 4)}" for k, v in self.difficulty.parameters().items())
+        self._require_single("a summary")
+        parameters = self.difficulty.parameters().items()
+        values = ", ".join(f"{k} = {np.array2string(np.asarray(v), precision=4)}" for k, v in parameters)
         return (
             f"{values}; tail exponent {float(self.tail_exponent):.4f}; "
             f"log-likelihood {float(self.log_likelihood):.4f}; {self.sentence}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, for JSON or a data frame."""
+        """Plain numbers, or lists of them for a batch; nan where there is no estimate."""
         return {
             **{k: np.asarray(v).tolist() for k, v in self.difficulty.parameters().items()},
             "tail_exponent": np.asarray(self.tail_exponent).tolist(),
@@ -132,10 +157,6 @@ class Fit:
 @jax.jit
 def _laws(template: Difficulty, theta: Array) -> Difficulty:
     return jax.vmap(template.from_search)(theta)
-
-
-def _tail_exponent(law: Difficulty) -> Array:
-    return law.tail().exponent
 
 
 def fit_difficulty(
@@ -192,7 +213,7 @@ def fit_rows(
         top, value = lanes.best(climbs) if begin_at is None else lanes.finish(begin(begin_at))
         theta, converged, steps = top.theta, top.status == CONVERGED, top.steps
         penalties = 0.5 * np.sum(lanes.prior[1] * (theta - lanes.prior[0]) ** 2, axis=-1)
-        status = _status(rows, template, theta, converged, tuple(held or ()))
+        status = _status(rows, template, theta, converged, tuple(held or ()), penalty)
         difficulty = _laws(template, theta)
     usable = (status < Status.NO_SUCCESS)[:, None]
     difficulty = jax.tree.map(
@@ -222,7 +243,12 @@ def penalty_table(template: Difficulty, penalty: str | None) -> np.ndarray:
 
 
 def _status(
-    rows: Rows, template: Difficulty, theta: np.ndarray, converged: np.ndarray, held: tuple[str, ...]
+    rows: Rows,
+    template: Difficulty,
+    theta: np.ndarray,
+    converged: np.ndarray,
+    held: tuple[str, ...],
+    penalty: str | None,
 ) -> np.ndarray:
     box = template.box
     at_bound = (theta <= np.array(box.lower)) | (theta >= np.array(box.upper))
@@ -232,6 +258,10 @@ def _status(
     unsolved = np.sum(rows.weight * rows.failures, axis=-1)
     status = np.where(converged, Status.CONVERGED, Status.NOT_CONVERGED)
     status = np.where(converged & np.any(at_bound & ~natural, axis=-1), Status.AT_BOUND, status)
+    # n attempts at most tell n moments of the law at most, whatever their outcomes
+    most = np.max(np.where(rows.weight > 0, rows.attempts, 0.0), axis=-1)
+    if penalty is None:
+        status = np.where(most < len(box.names) - len(held), Status.FEW_ATTEMPTS, status)
     status = np.where(np.sum(rows.weight, axis=-1) <= 1, Status.ONE_PROBLEM, status)
     status = np.where(unsolved == 0, Status.ALL_SUCCESS, status)
     return np.where(solved == 0, Status.NO_SUCCESS, status).astype(np.int32)

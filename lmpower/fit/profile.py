@@ -8,7 +8,7 @@ few successes bound an exponent well from one side and hardly from the other.
 Each end is the root of r(t) = z, where r = sqrt(2 [l_hat - l_p]) is nearly linear in t = log alpha
 and has the slope -l_p'/r for free: l_p' is the gradient's own alpha entry (envelope theorem). So
 Newton's method, kept inside a bracket, needs some four values of l_p; each starts on the tangent of
-the ridge, dnu/dt = -H_nn^-1 H_nt, and takes a few steps in nu. One compiled program does all of it.
+the ridge, dnu/dt = -H_nn^-1 H_nt, and takes a few steps in nu, all fits and both ends side by side.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from jaxtyping import Float
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty
-from lmpower.fit.lanes import FINEST, MOST_STEPS, Lanes
+from lmpower.fit.lanes import MOST_STEPS, Lanes
 from lmpower.fit.maximum import Fit, penalty_table
-from lmpower.fit.surface import FINE
-from lmpower.fit.uncertainty import covariance, normal_quantiles, template_of
+from lmpower.fit.uncertainty import covariance
+from lmpower.numerics.grid import FINE, FINEST
 from lmpower.numerics.maximise import Ascent, begin
+from lmpower.numerics.normal import normal_quantiles
 
 # An end is found when r is this close to z: alpha is then off by a millionth of a standard error.
 _TOLERANCE = 1e-6
@@ -48,9 +48,9 @@ def profile_interval(
 
     The likelihood is the one that was maximised, with its penalty if it had one. An end is open,
     and 0 or inf is returned, where even the exponent at the end of the search box is not excluded.
-    Both ends are the exponent itself where the family fixes it (uniform: 1). Nan: fits that cannot
-    be used, families without a power law, and mixtures, whose exponent is the smallest of several
-    (``bootstrap_fit`` those).
+    Both ends are the exponent itself where it was held, or the family fixes it (uniform: 1). Nan: fits
+    that cannot be used, families without a power law, and mixtures, whose exponent is the smallest of
+    several (``bootstrap_fit`` those).
 
     Args:
         fit: one fit or a batch.
@@ -60,10 +60,10 @@ def profile_interval(
         ValueError: for a level outside of (0, 1).
     """
     z = _normal_quantile(level)
-    names = template_of(fit).box.names
+    names = fit.names
     exponent = np.asarray(fit.tail_exponent)
-    if "alpha" not in names:
-        known = fit.ok & (not any(name.startswith("alpha") for name in names))
+    if "alpha" not in names or "alpha" in fit.held:
+        known = fit.ok & ("alpha" in fit.held or not any(name.startswith("alpha") for name in names))
         exponent = np.where(known, exponent, np.nan)
         return exponent, exponent.copy()
     shape = exponent.shape
@@ -91,11 +91,11 @@ def _log_ends(fit: Fit, at: int, z: float, refinement: float) -> tuple[np.ndarra
     ``at`` is the place of log alpha among the search coordinates. Lanes are the lower ends, then
     the upper ones.
     """
-    template = template_of(fit)
-    rows, theta = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), (fit.rows, fit.theta))
+    rows, theta, lower, upper = jax.tree.map(
+        lambda leaf: np.concatenate([leaf, leaf]), (fit.rows, fit.theta, *fit.bounds)
+    )
     side = np.repeat([-1.0, 1.0], fit.status.size)
-    lower, upper = (np.tile(bound, (side.size, 1)) for bound in template.box[:2])
-    climb = _climber(fit, template, rows, refinement)
+    climb = _climber(fit, rows, refinement)
 
     anywhere = np.full(side.size, MOST_STEPS)
     top = climb(theta, lower, upper, anywhere)
@@ -124,7 +124,7 @@ def _log_ends(fit: Fit, at: int, z: float, refinement: float) -> tuple[np.ndarra
         following = np.minimum(_next_way(way, z - root, slope, near, far), room)
         way = np.where(found | open_ended, way, following)
     log_alpha = np.where(found, home + side * way, np.where(open_ended, side * np.inf, np.nan))
-    return log_alpha.reshape(2, -1), _uneven(fit, template, np.asarray(top.value))
+    return log_alpha.reshape(2, -1), _uneven(fit, np.asarray(top.value))
 
 
 def _where(lanes: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
@@ -155,17 +155,17 @@ def _along_the_ridge(state: Ascent, at: int, t: np.ndarray) -> np.ndarray:
     return theta
 
 
-def _uneven(fit: Fit, template: Difficulty, value: np.ndarray) -> np.ndarray:
+def _uneven(fit: Fit, value: np.ndarray) -> np.ndarray:
     """Where the maximum on this grid is not the one reported, which a finer grid gave."""
-    mean, precision = penalty_table(template, fit.penalty)
+    mean, precision = penalty_table(fit.template, fit.penalty)
     reported = fit.log_likelihood - np.sum(fit.rows.weight * fit.rows.log_choose, axis=-1)
     reported = reported - 0.5 * np.sum(precision * (fit.theta - mean) ** 2, axis=-1)
     uneven: np.ndarray = np.abs(value[: reported.size] - reported) > _GRID_TOLERANCE
     return uneven
 
 
-def _climber(fit: Fit, template: Difficulty, rows: Rows, refinement: float) -> Climb:
-    lanes = Lanes.over(rows, template, penalty_table(template, fit.penalty))
+def _climber(fit: Fit, rows: Rows, refinement: float) -> Climb:
+    lanes = Lanes.over(rows, fit.template, penalty_table(fit.template, fit.penalty))
 
     def climb(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, most_steps: np.ndarray) -> Ascent:
         start = begin(np.clip(theta, lower, upper))

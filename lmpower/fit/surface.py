@@ -26,10 +26,6 @@ from lmpower.numerics.grid import Grid, Reach
 from lmpower.numerics.maximise import ROUGH_TOLERANCE, RUNNING, TOLERANCE, Ascent, Surface, step_up
 from lmpower.numerics.turns import take_turns
 
-# A batch climbs in float32 on a coarse grid (1e-5 a problem), which is twice as fast, and ends in
-# float64 on a fine one (1e-10).
-COARSE, FINE = 0.75, 1.5
-
 
 class Tile(NamedTuple):
     """How many lanes, rows and nodes a program takes at a time, and of each lane how many places."""

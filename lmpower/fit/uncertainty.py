@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
-from statistics import NormalDist
+from collections.abc import Callable
 from typing import Any, cast
 
 import jax
@@ -21,14 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from lmpower.counts import Counts, Rows
+from lmpower.counts import Counts, Rows, require_counts
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit.lanes import MOST_STEPS, Lanes
 from lmpower.fit.maximum import Fit, penalty_table
-from lmpower.fit.surface import FINE, Load, Tile, block_by_block, reach_of, surface_of
+from lmpower.fit.surface import Load, Tile, block_by_block, reach_of, surface_of
 from lmpower.likelihood import Blocks, expand, scores_on_points
-from lmpower.numerics.grid import shared_grid
-from lmpower.numerics.maximise import Ascent, ascend, begin, free_coordinates, masked, solve_positive
+from lmpower.numerics.grid import FINE, shared_grid
+from lmpower.numerics.maximise import ascend, begin, free_coordinates, masked, solve_positive
 from lmpower.numerics.precision import float64_on_host
 
 
@@ -104,7 +103,7 @@ def exponent_slope(fit: Fit) -> Float[np.ndarray, "*B D"]:
     """Derivative of the tail exponent in the search coordinates; nan where there is no exponent."""
     theta = np.reshape(fit.theta, (-1, fit.theta.shape[-1]))
     with jax.enable_x64(True):
-        exponent, slope = jax.tree.map(np.asarray, _exponent_and_slope(template_of(fit), theta))
+        exponent, slope = jax.tree.map(np.asarray, _exponent_and_slope(fit.template, theta))
     return np.where(np.isnan(exponent)[:, None], np.nan, slope).reshape(fit.theta.shape)
 
 
@@ -148,7 +147,10 @@ def influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R
         ValueError: for counts with a batch, or other counts than the fit's.
     """
     each: np.ndarray = np.einsum("...rd,...de->...re", scores(fit), covariance(fit))
-    return each if counts is None else each[_row_of_problem(fit, counts)]
+    if counts is None:
+        return each
+    require_counts_of(fit, counts)
+    return np.asarray(each[counts.row_of_problem])
 
 
 def exponent_influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarray, "*B R"]:
@@ -156,7 +158,9 @@ def exponent_influence(fit: Fit, counts: Counts | None = None) -> Float[np.ndarr
     return np.asarray(np.einsum("...rd,...d->...r", influence(fit, counts), exponent_slope(fit)))
 
 
-def _row_of_problem(fit: Fit, counts: Counts) -> np.ndarray:
+def require_counts_of(fit: Fit, counts: Counts) -> None:
+    """Refuse all but the counts that this single fit was made from."""
+    require_counts(counts)
     if fit.theta.ndim != 1:
         raise ValueError("counts go with a single fit, not with a batch: take fit[i]")
     own, mine = counts.rows(), fit.rows
@@ -165,7 +169,6 @@ def _row_of_problem(fit: Fit, counts: Counts) -> np.ndarray:
     fitted = np.stack([mine.successes, mine.failures, mine.weight])
     if not np.array_equal(given, fitted[:, :size]) or np.any(fitted[2, size:]):
         raise ValueError("these are not the counts that the fit was made from")
-    return np.asarray(counts.row_of_problem)
 
 
 def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
@@ -185,10 +188,10 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
     """
     if fit.theta.ndim != 1:
         raise ValueError("maximiser takes a single fit, not a batch: take fit[i]")
-    template, rows = template_of(fit), fit.rows
+    template, rows = fit.template, fit.rows
     grid = shared_grid(reach_of(rows), FINE, template.needs_span)
     prior = penalty_table(template, fit.penalty)
-    constants = (prior, np.array(template.box.lower), np.array(template.box.upper), fit.theta)
+    constants = (prior, *fit.bounds, fit.theta)
 
     def setting(weights: Array) -> tuple[Rows, list[Array]]:
         weighted = dataclasses.replace(rows, weight=cast(np.ndarray, weights))
@@ -219,24 +222,10 @@ def maximiser(fit: Fit) -> Callable[[Float[Array, " R"]], Float[Array, " D"]]:
 # --- what the functions above and other modules need ---
 
 
-def normal_quantiles(levels: Iterable[float]) -> Float[np.ndarray, " Q"]:
-    """The standard normal law's quantiles."""
-    return np.array([NormalDist().inv_cdf(level) for level in levels])
-
-
 def free_of_bounds(fit: Fit) -> Bool[np.ndarray, "*B D"]:
     """The coordinates not held at a bound."""
-    lower, upper = (cast(Any, np.array(bound)) for bound in template_of(fit).box[:2])
     # a fit has a theta and a gradient, and that is all that is looked at
-    free = np.asarray(free_coordinates(cast(Ascent, fit), lower, upper))
-    return free & ~np.isin(fit.names, fit.held)
-
-
-def template_of(fit: Fit) -> Difficulty:
-    """One difficulty of the fit's structure, whether it is a batch or not."""
-    if fit.theta.ndim == 1:
-        return fit.difficulty
-    return cast(Difficulty, jax.tree.map(lambda leaf: leaf[0], fit.difficulty))
+    return np.asarray(free_coordinates(cast(Any, fit), *cast(Any, fit.bounds)))
 
 
 def _as_batch(fit: Fit) -> Fit:
@@ -246,5 +235,4 @@ def _as_batch(fit: Fit) -> Fit:
 
 
 def _programs(fit: Fit) -> Lanes:
-    template = template_of(fit)
-    return Lanes.over(fit.rows, template, penalty_table(template, fit.penalty))
+    return Lanes.over(fit.rows, fit.template, penalty_table(fit.template, fit.penalty))

@@ -74,7 +74,18 @@ def forecast_pass_at_k(
         return forecast_from_draws(difficulty, ks, counts, measured, key, asked)
     if measured is not None:
         raise ValueError("measured=... needs a posterior: take sample_posterior instead of a fit")
+    if replicates is not None:
+        _require_replicates(replicates)
     return forecast_from_law(difficulty, ks, counts, replicates, asked)
+
+
+def _require_replicates(replicates: Difficulty | Fit) -> None:
+    law = replicates.difficulty if isinstance(replicates, Fit) else replicates
+    if not isinstance(law, Difficulty) or len(law.batch_shape) != 1:
+        what = type(replicates).__name__ if not isinstance(law, Difficulty) else "a single one"
+        raise ValueError(f"replicates must be a batch of fits, as from bootstrap_fit, not {what}")
+    if isinstance(replicates, Fit) and not np.any(replicates.ok):
+        raise ValueError("replicates must hold a fit that can be used; of these every one failed")
 
 
 def check_asked(problems: str, level: float, metric: str, tau: float | None, counts: Counts | None) -> None:

@@ -17,8 +17,7 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Points
-from lmpower.fit.surface import FINE
-from lmpower.numerics.grid import Grid, Reach, filled_up, shared_grid
+from lmpower.numerics.grid import FINE, Grid, Reach, filled_up, shared_grid
 
 METRICS = ("any", "all", "at_least")
 # Nodes of a grid, or 4, 16, ... times as many, so that few programs are compiled.
@@ -47,10 +46,11 @@ def chance(points: Points, ks: Array, metric: str, tau: float | None) -> tuple[A
     if metric == "all":
         return jnp.exp(ks * log_p), -jnp.expm1(ks * log_p)
     # P(Bin(k, p) >= m) = I_p(m, k - m + 1)
-    needed = jnp.ceil(jnp.asarray(tau) * ks - 1e-9)
-    p = jnp.exp(jnp.minimum(log_p, 0.0))
+    # (tau k is a whole number if it is one but for rounding)
+    needed = jnp.maximum(jnp.ceil(jnp.asarray(tau) * ks * (1 - 1e-12)), 1.0)
+    p, q = jnp.exp(jnp.minimum(log_p, 0.0)), jnp.exp(jnp.minimum(log_q, 0.0))
     reached = jax.scipy.special.betainc(needed, ks - needed + 1, p)
-    return reached, jax.scipy.special.betainc(ks - needed + 1, needed, 1 - p)
+    return reached, jax.scipy.special.betainc(ks - needed + 1, needed, q)
 
 
 def weights_given(points: Points, rows: Rows) -> Float[Array, "R J"]:

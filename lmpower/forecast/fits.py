@@ -15,15 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from lmpower.counts import Counts, Rows
+from lmpower.counts import Counts, Rows, unseen
 from lmpower.difficulty.base import Difficulty
 from lmpower.fit import Fit
-from lmpower.fit.uncertainty import covariance, normal_quantiles
+from lmpower.fit.uncertainty import covariance
 from lmpower.forecast.chances import chance, grid_holding, reach_of_chances, weights_given
 from lmpower.forecast.result import Forecast
 from lmpower.numerics.grid import Grid
+from lmpower.numerics.normal import normal_quantiles
 
 _OFFSETS = 41
+# Laws of a batch at a time, which bounds the memory.
+_AT_A_TIME = 16
 
 
 def forecast_from_law(
@@ -77,11 +80,12 @@ def _expectations(
     """All that a forecast needs, from one compiled program."""
     grid = grid_holding(*reach_of_chances(rows, ks, metric), law.needs_span)
     asked = functools.partial(_ask, metric=metric, tau=tau, slope=slope)
-    # a new problem is one of which nothing was seen
-    given = Rows(np.zeros(1), np.zeros(1), np.ones(1)) if rows is None else rows
+    given = unseen() if rows is None else rows
     with jax.enable_x64(True):
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
         mean = jax.tree.map(np.asarray, asked(*arrays, batched=bool(law.batch_shape)))
+    # (a mean of what is 1 everywhere rounds to a little above)
+    mean = mean._replace(**{name: np.minimum(getattr(mean, name), 1.0) for name in ("hit", "miss", "each")})
     return cast(_Mean, mean if rows is not None else mean._replace(spread=0 * mean.spread))
 
 
@@ -116,7 +120,7 @@ def _ask(
         weights, hit, _ = of(law.from_search(theta))
         return (share @ weights) @ hit
 
-    mean = jax.vmap(one)(law) if batched else one(law)
+    mean = jax.lax.map(one, law, batch_size=_AT_A_TIME) if batched else one(law)
     return mean._replace(slope=jax.jacfwd(hit_at)(law.to_search())) if slope else mean
 
 

@@ -15,18 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.counts import Counts, Rows, stack_rows
+from lmpower.counts import Counts, Rows, stack_rows, unseen
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit.surface import FINE
 from lmpower.forecast.chances import chance, grid_holding, reach_of_chances, weights_given
 from lmpower.forecast.result import Forecast
 from lmpower.numerics.binomial import log_choose
-from lmpower.numerics.grid import Grid
+from lmpower.numerics.grid import FINE, Grid
 from lmpower.numerics.lengths import rounded_up
 from lmpower.posterior.draws import Posterior
 
-# A multiple of so many rows, so that few programs are compiled; draws at a time.
-_ROWS, _AT_A_TIME = 32, 8
+# A multiple of so many rows, so that few programs are compiled.
+_ROWS = 32
+# Draws at a time, or fewer, whose weights (a row's points, for every row) are no more than these in all.
+_AT_A_TIME, _MOST_WEIGHTS = 8, 1 << 23
 # The chances of fewer problems than this are drawn from a grid as many times as fine, on which the ends of
 # an interval are not seen to move in steps; unless that takes more nodes than this.
 _FEW, _MANY_NODES = 8, 1 << 15
@@ -46,7 +47,7 @@ def forecast_from_draws(
     law, metric, tau = posterior.difficulty, asked["metric"], asked["tau"]
     seen = counts if asked["problems"] == "same" else None
     rows = None if seen is None else seen.rows()
-    given = Rows(np.zeros(1), np.zeros(1), np.ones(1))
+    given = unseen()
     if rows is not None:
         given = jax.tree.map(lambda leaf: leaf[0], stack_rows([rows], _ROWS))
     # (new problems are drawn only for a measurement of them)
@@ -62,7 +63,9 @@ def forecast_from_draws(
         keys = jax.random.split(jax.random.key(0) if key is None else key, draws)
         arrays = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (law, given, grid, ks))
         found = _simulate(*arrays, row_of_problem, counted, keys, metric=metric, tau=tau)
-        mean, each, chances, log_p = jax.tree.map(np.asarray, found)
+        # (means of what is 1 everywhere round to a little above)
+        mean, each, chances = (np.minimum(leaf, 1.0) for leaf in found[:3])
+        log_p = np.asarray(found[3])
     values = chances if simulated else mean
     if measured is not None:
         values = _measurements(log_p[:, :problems], ks, seen, measured, key)
@@ -116,12 +119,19 @@ def _simulate(
 
     # (the chances of every row under every law are not kept: they would be the largest array by far)
     size = len(keys)
-    chunk = math.gcd(size, _AT_A_TIME)
+    points = jax.eval_shape(lambda: jax.tree.map(lambda leaf: leaf[0], laws).points(grid)).log_p.size
+    chunk = _at_a_time(size, share.size * points)
     chunks = jax.tree.map(lambda leaf: leaf.reshape(-1, chunk, *leaf.shape[1:]), (laws, keys))
     nothing = jnp.zeros((share.size, ks.size), share.dtype)
     total, found = jax.lax.scan(some, nothing, chunks)
     mean, chances, log_p = (leaf.reshape(size, -1) for leaf in found)
     return mean, total / size, chances, log_p
+
+
+def _at_a_time(draws: int, weights: int) -> int:
+    """How many draws of so many weights each are simulated together: a power of two that divides them."""
+    fitting = max(_MOST_WEIGHTS // weights, 1)
+    return math.gcd(draws, _AT_A_TIME, 1 << (fitting.bit_length() - 1))
 
 
 def _drawn(weights: Float[Array, "R J"], row: Int[Array, " P"], u: Float[Array, " P"]) -> Int[Array, " P"]:
@@ -143,7 +153,8 @@ def _measurements(
     key: jax.Array | None,
 ) -> Float[np.ndarray, "S K"]:
     """Unbiased pass@k of ``measured`` attempts, those made and others, for problems of such chances."""
-    key = jax.random.fold_in(jax.random.key(0) if key is None else key, 1)
+    # (the keys before this one are those of the draws)
+    key = jax.random.fold_in(jax.random.key(0) if key is None else key, len(log_p))
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     made = np.zeros(log_p.shape[1], np.int64) if counts is None else counts.attempts
     solved = np.zeros(log_p.shape[1], np.int64) if counts is None else counts.successes

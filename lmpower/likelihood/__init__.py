@@ -1,12 +1,13 @@
-"""Counts scored under a difficulty: exactly, and binned as the published estimators do.
+"""Counts scored under a difficulty: exactly, or by the histogram of s/n alone.
 
 Exact: log P(s | n) = log C(n, s) + log_moment(s, n - s), summed over distinct rows (s, f) times
 their multiplicity. Two routes lead there. `log_likelihood` (``exact``) takes every row's integral to
 the last digits. `expand` (``expansion``) takes all rows on one shared cloud of points, with gradient
 and Hessian in the search coordinates, for the tens of evaluations a fit needs.
 
-Binned (``binned``, Schaeffer et al. 2025): only the histogram of s/n is used, in bins of width about 1/N,
-with the mass that F puts in each.
+Binned (``binned``): the paper's likelihood of that histogram, for any law and any edges, to be compiled,
+mapped and differentiated by whoever asks for it. No estimator runs on it: those that redo the published
+figures have a quadrature of their own (``estimators/binned.py``).
 """
 
 from lmpower.likelihood.binned import binned_log_likelihood

@@ -1,6 +1,8 @@
-"""The likelihood of a histogram of s/n, which is all of the counts that published estimators use.
+"""The likelihood of a histogram of s/n, which is all that Schaeffer et al. 2025 use of the counts.
 
-Its bins are about 1/N wide, and a bin's chance is the mass that F puts in it (Schaeffer et al. 2025).
+A bin's chance is the mass that F puts in it, from the cdf: for any law and any edges, to be compiled,
+mapped and differentiated. `lmpower.estimators` does not run on this but on ``estimators/binned.py``:
+thousands of data sets at once, each with edges of its own, of a law whose density it sums between them.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from lmpower.logs.monkeys import HUB
 from lmpower.logs.notes import check, notes_of
 from lmpower.logs.result import Logs
 from lmpower.tables.read import ERRORS, Tally, check_choice, read_counts, split_groups
+from lmpower.tables.table import why_no_file
 
 
 def read_logs(
@@ -210,7 +211,7 @@ def _in_folder(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         if not path.is_file():
-            raise CountsError(f"cannot read {path}: there is no such file")
+            raise CountsError(f"cannot read {path}: {why_no_file(path)}")
         return [path]
     trials = (file for file in path.rglob("result.json") if HARBOR.recognise(opening(file)))
     if found := sorted(path.rglob("*.eval")) or sorted(trials):  # a job has a result.json of its own

@@ -17,6 +17,10 @@ from jaxtyping import Float, Int
 from lmpower.numerics.integrals import gregory_correction
 from lmpower.numerics.lengths import grown
 
+# How fine a grid is. A batch climbs in float32 on a coarse one (1e-5 a problem), which is twice as fast,
+# and ends in float64 on a fine one (1e-10); the finest is for those whom that does not do. And how much
+# finer one is that checks another.
+COARSE, FINE, FINEST, CHECK = 0.75, 1.5, 6.0, 1.5
 # A grid has a multiple of so many nodes, so that blocks of nodes are full.
 MULTIPLE = 64
 # Mass above a grid's last node lies at that node and this much further out in log-odds: far enough that

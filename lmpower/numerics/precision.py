@@ -30,7 +30,8 @@ def float64_on_host(method: F) -> F:
     def wrapper(*args: Any, **named: Any) -> Any:
         if holds_jax_arrays(args, named):
             return method(*args, **named)
-        with jax.enable_x64(True):
+        # at once, also while a caller's jit traces: no number here is of its program
+        with jax.ensure_compile_time_eval(), jax.enable_x64(True):
             plain = [_plain(arg) for arg in args]
             plain_named = {name: _plain(arg) for name, arg in named.items()}
             return jax.tree.map(np.asarray, compiled(*plain, **plain_named))

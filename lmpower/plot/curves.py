@@ -54,7 +54,7 @@ class Group:
             return ""
         equal = self.counts.attempts.min() == self.counts.attempts.max()
         word = "" if equal else "at least " if self.counts.stopping == "fixed" else "up to "
-        return f"pilot: {word}{self.pilot:,} attempts"
+        return f"pilot: {word}{self.pilot:,} attempt{'s' * (self.pilot != 1)}"
 
     @property
     def exponent(self) -> str:

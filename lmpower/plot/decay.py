@@ -25,6 +25,7 @@ from lmpower.plot.paper import (
     PALE,
     Numbers,
     by_group,
+    caption,
     log_ticks,
     of_group,
     panels,
@@ -73,7 +74,7 @@ def plot_decay(counts: Counts | Mapping[str, Counts], fit: Fit | Mapping[str, Fi
         figure, grid = panels(len(drawn), min(len(drawn), 2), 2.5 if len(drawn) > 2 else 3.0)
         norm = LogNorm(1 / most, 1)
         for axes, (name, (each, fitted)) in zip(grid, drawn.items(), strict=True):
-            axes.set_title(name)
+            axes.set_title(caption(name))
             axes.set_xscale("log")
             axes.set_yscale("log")
             problems = _draw_problems(axes, each, norm)

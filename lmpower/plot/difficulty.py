@@ -17,16 +17,7 @@ from matplotlib.patches import Patch
 
 from lmpower.counts import Counts
 from lmpower.difficulty import Discrete
-from lmpower.plot.paper import (
-    COLOURS,
-    GREY,
-    INK,
-    PALE,
-    by_group,
-    of_group,
-    panels,
-    paper_style,
-)
+from lmpower.plot.paper import COLOURS, GREY, INK, PALE, by_group, caption, of_group, panels, paper_style
 from lmpower.shares import law_density, sight, solved_histogram, unsolved, unsolved_share
 
 if TYPE_CHECKING:
@@ -63,7 +54,7 @@ def plot_difficulty(fit: Fit | Mapping[str, Fit], counts: Counts | Mapping[str, 
         columns = min(len(drawn), 2 if few else 3)
         figure, grid = panels(len(drawn), columns, 2.3 if few else 1.5)
         for axes, (name, (each, seen)) in zip(grid, drawn.items(), strict=True):
-            axes.set_title(name)
+            axes.set_title(caption(name))
             _draw_observed(axes, seen, left)
             if each.ok:
                 _draw_law(axes, each.difficulty, seen, left)

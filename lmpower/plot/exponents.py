@@ -17,6 +17,7 @@ from lmpower.plot.paper import (
     PALE,
     Numbers,
     by_group,
+    caption,
     log_ticks,
     new_figure,
     paper_style,
@@ -93,7 +94,7 @@ def plot_exponents(
 def _dress(axes: Axes, names: list[str], lines: Numbers, bottom: float) -> None:
     axes.set(xscale="log", xlabel="tail exponent", ylim=(bottom, 0))
     axes.spines.left.set_visible(False)
-    axes.set_yticks(lines, names)
+    axes.set_yticks(lines, [caption(name) for name in names])
     axes.tick_params(axis="y", length=0, pad=6, labelsize=8)
     for y in lines:
         axes.axhline(y, color=PALE, lw=0.6, zorder=0)

@@ -33,6 +33,7 @@ from lmpower.plot.paper import (
     PALE,
     Numbers,
     by_group,
+    caption,
     new_figure,
     of_group,
     panels,
@@ -134,7 +135,7 @@ def _in_rows(fans: Sequence[_Fan], levels: Sequence[float]) -> Figure:
         _draw(right, fan, neg_log)
         left.set_ylabel("pass@k")
         right.set_ylabel(NEG_LOG)
-        left.set_title(fan.group.name)
+        left.set_title(caption(fan.group.name))
         scale_pass(left, groups)
         scale_neg_log(right, groups)
         for axes in (left, right):
@@ -156,7 +157,7 @@ def _apart(fans: Sequence[_Fan], levels: Sequence[float]) -> Figure:
         scale_neg_log(axes, groups)
         mark_pilots(axes, [fan.group], said=False)
         axes.set_xlabel("")
-        axes.set_title(fan.group.name)
+        axes.set_title(caption(fan.group.name))
     figure.supxlabel("attempts k", fontsize=8)
     figure.supylabel(NEG_LOG, fontsize=8)
     _add_legend(figure, groups, levels, pilots=True)

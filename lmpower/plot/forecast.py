@@ -32,6 +32,7 @@ from lmpower.plot.paper import (
     PALE,
     Numbers,
     by_group,
+    caption,
     new_figure,
     of_group,
     panels,
@@ -150,7 +151,7 @@ def _name_curves(axes: Axes, groups: Sequence[Group], alone: bool) -> None:
     labels, wanted = [], []
     low, high = np.log(axes.get_ylim())
     for colour, group in zip(COLOURS, groups, strict=False):
-        said = [group.name, group.exponent if group.known else "no forecast"]
+        said = [caption(group.name), group.exponent if group.known else "no forecast"]
         labels.append(("\n".join(part for part in said if part), colour))
         end = float(neg_log(group.forecast.pass_at_k)[-1]) if group.known else np.exp(low)
         wanted.append((np.log(end) - low) / (high - low) if end > 0 else 0.0)
@@ -169,7 +170,7 @@ def _apart(groups: Sequence[Group], bars: bool) -> Figure:
         scale_k(axes, groups)
         scale_neg_log(axes, groups)
         axes.set_xlabel("")
-        axes.set_title(group.name)
+        axes.set_title(caption(group.name))
         if group.pilot is not None:
             axes.axvline(group.pilot, color=PALE, lw=0.8, zorder=0)
         said = group.exponent if group.known else "no forecast"

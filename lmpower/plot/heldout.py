@@ -12,7 +12,17 @@ from matplotlib.patches import Patch
 from lmpower.counts import Counts
 from lmpower.passk import pass_at_k
 from lmpower.plot.curves import NEG_LOG, neg_log
-from lmpower.plot.paper import COLOURS, INK, PALE, Numbers, log_ticks, panels, paper_style, whole_ks
+from lmpower.plot.paper import (
+    COLOURS,
+    INK,
+    PALE,
+    Numbers,
+    caption,
+    log_ticks,
+    panels,
+    paper_style,
+    whole_ks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +72,7 @@ def plot_held_out(
         heights: list[Numbers] = []
         for axes, (group, n) in zip(grid, cells, strict=True):
             axes.set(xscale="log", yscale="log")
-            axes.set_title(f"{group}, N = {n:,}" if group else f"N = {n:,}")
+            axes.set_title(f"{caption(group)}, N = {n:,}" if group else f"N = {n:,}")
             if (group, n) in forecasts:
                 line = (lines or {}).get((group, n))
                 heights.append(_draw(axes, forecasts[group, n], line, counts[group], n))

@@ -33,6 +33,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY, PALE = "#222222", "#666666", "#d9d9d9"
 WIDTH = 6.5  # inches
 DOTS_PER_INCH = 200
+_LONGEST_NAME = 28  # characters
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -116,6 +117,12 @@ def by_group(given: Any) -> dict[str, Any]:
 def of_group(given: Any, name: str) -> Any:
     """What belongs to one group, or None."""
     return by_group(given).get(name)
+
+
+def caption(name: str) -> str:
+    """A group's name as figures show it: no longer than there is room for, and no formula of its own."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}...{name[-6:]}"
+    return short.replace("$", r"\$")
 
 
 def log_ticks(axis: Axis, low: float, high: float, *, crowded: bool = False) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Array
 
 from lmpower.difficulty import Difficulty, Discrete
 from lmpower.difficulty.base import over_batch
-from lmpower.plot.paper import COLOURS, Numbers, log_ticks, new_figure, paper_style, spread
+from lmpower.plot.paper import COLOURS, Numbers, caption, log_ticks, new_figure, paper_style, spread
 from lmpower.scaling import log_neg_log_pass
 
 if TYPE_CHECKING:
@@ -100,4 +100,6 @@ def _name(axes: Axes, laws: Mapping[str, Difficulty]) -> None:
     for colour, (name, law), place in zip(COLOURS, laws.items(), places, strict=False):
         exponent = float(law.tail().exponent)
         said = f"tail exponent {exponent:.3g}" if np.isfinite(exponent) else "no power law"
-        axes.text(1.03, place, f"{name}\n{said}", color=colour, va="center", transform=axes.transAxes)
+        axes.text(
+            1.03, place, f"{caption(name)}\n{said}", color=colour, va="center", transform=axes.transAxes
+        )

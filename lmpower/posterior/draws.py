@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty, over_batch
+from lmpower.difficulty.base import Difficulty, over_batch, tail_exponent
 from lmpower.files.whole import require_writable, written_whole
 from lmpower.numerics.pytree import pytree
 from lmpower.posterior.estimate import Estimate, estimate_of, head_line, number_or_none
@@ -93,7 +93,7 @@ class Posterior:
     @property
     def tail_exponent(self) -> Float[np.ndarray, "*B S"]:
         """Draws of the asymptotic exponent b of -log pass@k ~ a k^-b; nan where there is none."""
-        return self.along(_tail_exponent)
+        return self.along(tail_exponent)
 
     def __getitem__(self, index: Any) -> Posterior:
         return cast(Posterior, jax.tree.map(lambda leaf: leaf[index], self))
@@ -206,7 +206,3 @@ class Posterior:
         require_writable(path)  # HDF5 would say it at length, and under another name
         with written_whole(path) as temporary:
             data.to_netcdf(temporary, group="posterior", engine="h5netcdf")
-
-
-def _tail_exponent(law: Difficulty) -> Array:
-    return law.tail().exponent

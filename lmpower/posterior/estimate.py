@@ -24,9 +24,9 @@ class Estimate(NamedTuple):
     def line(self, name: str, width: int) -> str:
         """Of a single number, a line of a table under `head_line`."""
         if np.isnan(self.mean):
-            return f"{name:{width}}{'-':>10}{'-':>10}   -"
+            return f"{name:{width}}{'-':>11}{'-':>11}   -"
         return (
-            f"{name:{width}}{float(self.mean):10.4g}{float(self.median):10.4g}   "
+            f"{name:{width}}{float(self.mean):>11.4g}{float(self.median):>11.4g}   "
             f"{float(self.lower):.4g} to {float(self.upper):.4g}"
         )
 
@@ -51,7 +51,7 @@ def estimate_of(
 
 def head_line(name: str, width: int, level: float) -> str:
     """The head of a table of estimates."""
-    return f"{name:{width}}{'mean':>10}{'median':>10}   {percent(level)} interval"
+    return f"{name:{width}}{'mean':>11}{'median':>11}   {percent(level)} interval"
 
 
 def number_or_none(value: Any) -> float | None:

@@ -27,8 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lmpower.fit.devices import elsewhere
-from lmpower.fit.lanes import CHECK, FINEST, Lanes
-from lmpower.fit.surface import COARSE, FINE, heights
+from lmpower.fit.lanes import Lanes
+from lmpower.fit.surface import heights
+from lmpower.numerics.grid import CHECK, COARSE, FINE, FINEST
 from lmpower.posterior.pareto import effective, smoothed
 
 # Blocks of points of each round, after one of the prior's, and how many points programs take at a time.
@@ -106,7 +107,7 @@ def _uneven(lanes: Lanes, weighted: Weighted, refinement: float) -> np.ndarray:
     """
     first = weighted.u.shape[1] // (1 + sum(_ROUNDS))
     around = np.tile(np.arange(first, first + _LOOKED_AT // 2), (len(weighted.u), 1))
-    places = np.concatenate([_places(weighted.log_weight, _LOOKED_AT), around], axis=1)
+    places = np.concatenate([evenly(weighted.log_weight, _LOOKED_AT), around], axis=1)
     u = np.take_along_axis(weighted.u, places[..., None], axis=1)
     penalty = 0.5 * np.sum(u**2, axis=-1)
     claimed = np.take_along_axis(weighted.log_likelihood, places, axis=1) - penalty
@@ -165,7 +166,7 @@ def resampled(weighted: Weighted, draws: int, seeds: Int[np.ndarray, "B W"]) -> 
     """
     lots = [np.random.default_rng([*words, 1]) for words in seeds.tolist()]
     offset = np.array([rng.random() for rng in lots])
-    places = _places(weighted.log_weight, draws, offset[:, None])
+    places = evenly(weighted.log_weight, draws, offset[:, None])
     return np.stack([rng.permutation(each) for rng, each in zip(lots, places, strict=True)])
 
 
@@ -209,10 +210,13 @@ class _Round(NamedTuple):
 
 def drawn(u: np.ndarray, log_weight: np.ndarray, many: int) -> np.ndarray:
     """As many of the points, evenly by their weight, [B, many, D]."""
-    return np.take_along_axis(u, _places(log_weight, many)[..., None], axis=1)
+    return np.take_along_axis(u, evenly(log_weight, many)[..., None], axis=1)
 
 
-def _places(log_weight: np.ndarray, many: int, offset: np.ndarray | float = 0.5) -> np.ndarray:
+def evenly(
+    log_weight: Float[np.ndarray, "B S"], many: int, offset: np.ndarray | float = 0.5
+) -> Int[np.ndarray, "B many"]:
+    """Which points stand for as many of equal weight, evenly by the weight they have."""
     cumulative = np.cumsum(np.exp(log_weight - np.max(log_weight, axis=-1, keepdims=True)), axis=-1)
     wanted = (np.arange(many) + offset) / many * cumulative[:, -1:]
     chosen = np.stack([np.searchsorted(c, w) for c, w in zip(cumulative, wanted, strict=True)])

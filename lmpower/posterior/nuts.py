@@ -17,9 +17,10 @@ from jaxtyping import Array, Float, Int
 from numpyro.infer.hmc import hmc
 
 from lmpower.counts import Rows
-from lmpower.fit.lanes import FINEST, Lanes
-from lmpower.fit.surface import FINE, Load, Tile, block_by_block
+from lmpower.fit.lanes import Lanes
+from lmpower.fit.surface import Load, Tile, block_by_block
 from lmpower.likelihood import Blocks, slope
+from lmpower.numerics.grid import FINE, FINEST
 
 _DEEPEST, _ACCEPTANCE = 8, 0.9
 

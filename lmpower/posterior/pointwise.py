@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Difficulty
-from lmpower.fit.lanes import CHECK, FINEST, Lanes
-from lmpower.fit.surface import FINE, Load, Tile, block_by_block
+from lmpower.fit.lanes import Lanes
+from lmpower.fit.surface import Load, Tile, block_by_block
 from lmpower.likelihood import Blocks, log_moments_on_points
+from lmpower.numerics.grid import CHECK, FINE, FINEST
 from lmpower.posterior.draws import Posterior
 
 # Draws for which two grids differ by more in any row, being narrower than their spacing, are taken on the

@@ -22,9 +22,10 @@ from lmpower.difficulty.mixture import Mixture
 from lmpower.difficulty.named import family_given
 from lmpower.difficulty.zero_inflated import ZeroInflated
 from lmpower.fit.chunks import overwrite, taken
-from lmpower.fit.lanes import CHECK, Lanes
-from lmpower.fit.surface import FINE, heights
+from lmpower.fit.lanes import Lanes
+from lmpower.fit.surface import heights
 from lmpower.likelihood import normalised
+from lmpower.numerics.grid import CHECK, FINE
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.importance import GRID_TOLERANCE, Weighted, drawn, resampled, weigh
 from lmpower.posterior.nuts import Chains, run_chains

@@ -15,9 +15,9 @@ from numpyro.infer.util import constrain_fn, potential_energy
 
 from lmpower.counts import Rows
 from lmpower.fit.devices import devices, elsewhere
-from lmpower.fit.lanes import FINEST, Lanes
-from lmpower.fit.surface import FINE
+from lmpower.fit.lanes import Lanes
 from lmpower.likelihood import normalised
+from lmpower.numerics.grid import FINE, FINEST
 from lmpower.posterior.draws import Posterior
 from lmpower.posterior.nuts import Chains, one_chain
 from lmpower.posterior.sample import off_the_grid

@@ -55,7 +55,12 @@ def chain_diagnostics(
     r_hat, ess = [], []
     for each in np.moveaxis(quantities, -1, 1):
         # a quantity that the family fixes does not vary
-        moving = [one for one in each if np.ptp(one) > 0]
+        moving = [one for one in each if np.max(one) != np.min(one)]
+        # (chains that have stood still, or hold what is no number, have not mixed)
+        if not moving or not np.all(np.isfinite(moving)):
+            r_hat.append(np.inf)
+            ess.append(0.0)
+            continue
         r_hat.append(max(float(split_gelman_rubin(one)) for one in moving))
         ess.append(min(float(effective_sample_size(one)) for one in moving))
     return np.array(r_hat), np.array(ess)

@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, Marginal] = {
     "pi0": Share(np.float64(0.5), np.float64(1.0)),
     "log_range": LogNormal(np.float64(6.0), np.float64(1.8)),
     "logit_lam": SinhNormal(np.float64(2.0), np.float64(-1.5), np.float64(1.5)),
-    "p": Normal(np.float64(-4.0), np.float64(3.0)),
+    "logit_p": Normal(np.float64(-4.0), np.float64(3.0)),
     "logit_weight": Normal(np.float64(0.0), np.float64(1.5)),
 }
 # An unscaled Beta law has nothing but beta to set its level with: a pass@1 of .0005 must be possible.

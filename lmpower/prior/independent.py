@@ -15,8 +15,10 @@ from lmpower.prior.marginals import Marginal, Normal, SinhNormal
 
 # u is looked at within (-FAR, FAR), outside of which lies 1e-15 of the prior.
 FAR = 8.0
-# Coordinates that are searched as they are; all others are the logs of positive parameters.
-_AS_THEY_ARE = ("pi0", "logit_lam", "p", "logit_weight")
+# Coordinates that are searched as they are, and those of either sign and many sizes, of which asinh of a
+# half is. All others are the logs of positive parameters.
+_AS_THEY_ARE = ("pi0", "logit_p", "logit_weight")
+_ASINH = ("logit_lam",)
 
 
 @pytree
@@ -35,14 +37,14 @@ class Prior:
     def search(self, u: Search) -> list[Array]:
         """Search coordinates of D normals, one by one."""
         return [
-            marginal.parameter(each) if kind_of(name) in _AS_THEY_ARE else marginal.log_parameter(each)
+            _coordinate(name, marginal, each)
             for name, marginal, each in zip(self.names, self.marginals, u, strict=True)
         ]
 
     def normal(self, theta: Search) -> Float[Array, " D"]:
         """Normals of search coordinates, within (-FAR, FAR)."""
         u = [
-            marginal.normal(each if kind_of(name) in _AS_THEY_ARE else jnp.exp(each))
+            marginal.normal(_parameter(name, each))
             for name, marginal, each in zip(self.names, self.marginals, theta, strict=True)
         ]
         return jnp.clip(jnp.stack(u), -FAR, FAR)
@@ -69,14 +71,30 @@ class Prior:
 
 
 def kind_of(name: str) -> str:
-    """A coordinate's name without its number: p_0 is a p, alpha_1 an alpha."""
+    """A coordinate's name without its number: logit_p_0 is a logit_p, alpha_1 an alpha."""
     head, _, number = name.rpartition("_")
     return kind_of(head) if head and number.isdigit() else name
 
 
+def _coordinate(name: str, marginal: Marginal, u: Array) -> Array:
+    """The search coordinate of a normal u."""
+    kind = kind_of(name)
+    if kind in _ASINH:
+        return jnp.arcsinh(marginal.parameter(u) / 2)
+    return marginal.parameter(u) if kind in _AS_THEY_ARE else marginal.log_parameter(u)
+
+
+def _parameter(name: str, theta: Array) -> Array:
+    """The parameter at a search coordinate."""
+    kind = kind_of(name)
+    if kind in _ASINH:
+        return 2 * jnp.sinh(theta)
+    return theta if kind in _AS_THEY_ARE else jnp.exp(theta)
+
+
 def _check(name: str, marginal: Marginal) -> None:
     """Refuse a law that its coordinate cannot have, or that is no law."""
-    if kind_of(name) not in _AS_THEY_ARE and isinstance(marginal, Normal | SinhNormal):
+    if kind_of(name) not in _AS_THEY_ARE + _ASINH and isinstance(marginal, Normal | SinhNormal):
         raise ValueError(
             f"the prior of {name} must be of a positive parameter (LogNormal, Share), not {marginal!r}"
         )

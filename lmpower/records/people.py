@@ -130,11 +130,13 @@ def _line_cells(line: Line) -> list[str]:
 
 
 def _said(what: str, sentences: Mapping[str, str]) -> list[str]:
-    """What most groups have in common, and then who differs."""
+    """What most groups have in common, and then who differs; or what is said of each."""
     groups: dict[str, list[str]] = {}
     for name, sentence in sentences.items():
         groups.setdefault(sentence, []).append(name)
     usual, *others = sorted(groups, key=lambda sentence: -len(groups[sentence]))
+    if others and 2 * len(groups[usual]) <= len(sentences):
+        return [f"{what}:", *(f"  {', '.join(names)}: {sentence}" for sentence, names in groups.items())]
     return [
         f"{what}: {usual}" + (", except for" if others else ""),
         *(f"  {', '.join(groups[sentence])}: {sentence}" for sentence in others),

@@ -118,7 +118,7 @@ def _misfit(group: Group, family: str) -> Iterator[Words]:
 def _few(group: Group) -> Iterator[Words]:
     if group.counted.problems < FEW_PROBLEMS:
         yield (
-            f"Only {group.counted.problems} problems",
+            f"Only {group.counted.problems} problem{'s' * (group.counted.problems != 1)}",
             f"With fewer than {FEW_PROBLEMS}, the law of difficulty is known badly however many attempts "
             "there are, and intervals rest on the prior in part.",
             "add problems before adding attempts.",
@@ -129,7 +129,8 @@ def _few(group: Group) -> Iterator[Words]:
             "The counts say little of the tail exponent",
             f"Its posterior is {share:.0%} as wide as the prior, so the exponent and forecasts far ahead "
             "are mostly what was believed before.",
-            "more attempts on the problems never solved, or more problems.",
+            "more problems"
+            + (", or more attempts on those never solved." if group.counted.unsolved else "."),
         )
 
 

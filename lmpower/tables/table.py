@@ -46,6 +46,13 @@ class Table:
     place: Callable[[int], str]
 
 
+def why_no_file(path: Path) -> str:
+    """What is there in place of a file that can be read more than once."""
+    if path.is_dir():
+        return "it is a folder, not a file"
+    return "it is a pipe; save it as a file first" if path.exists() else "there is no such file"
+
+
 def open_table(source: Any, moved: Moved = unheard) -> Table:
     """The table behind a path or a data frame; ``moved`` hears of the bytes of a text file gone by."""
     if not isinstance(source, str | os.PathLike):
@@ -55,8 +62,7 @@ def open_table(source: Any, moved: Moved = unheard) -> Table:
     if suffix not in SUFFIXES:
         raise CountsError(f"cannot read {path}: its suffix must be one of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        why = "it is a folder, not a file" if path.is_dir() else "there is no such file"
-        raise CountsError(f"cannot read {path}: {why}")
+        raise CountsError(f"cannot read {path}: {why_no_file(path)}")
     openers = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
     return openers[suffix](path, moved)
 
