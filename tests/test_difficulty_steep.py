@@ -68,7 +68,7 @@ def test_moments_are_gauss_s_over_the_whole_box(c):
         np.testing.assert_allclose(law.log_moment(s, f), truth, rtol=1e-9, atol=1e-9, err_msg=f"{rate}")
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float64, marks=pytest.mark.slow), np.float32])
 @pytest.mark.parametrize("family", ["continuous-bernoulli", "scaled-continuous-bernoulli"])
 def test_value_gradient_and_hessian_are_finite_over_the_whole_box(family, dtype):
     """Guards against 1/lam^2, which overflows for logit lam < -354."""

@@ -87,7 +87,7 @@ def test_what_a_fit_says(batch):
     assert batch.tail_exponent.shape == (5,)
 
 
-@pytest.mark.parametrize("family", ["beta", "kumaraswamy", "scaled-beta", "zero-inflated-beta"])
+@pytest.mark.parametrize("family", ["beta", "scaled-beta"])
 def test_single_attempts_tell_the_mean_of_a_law_and_nothing_else(family):
     once = Counts(np.ones(60), np.arange(60) < 20)
     fit = fit_difficulty(once, family)

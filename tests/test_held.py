@@ -52,6 +52,7 @@ def test_a_held_exponent_is_its_own_interval():
     np.testing.assert_allclose(profile_interval(fit), 0.25)
 
 
+@pytest.mark.slow
 def test_the_fit_as_a_function_of_weights_holds_it(fits):
     _, held = fits
     theta_of = maximiser(held)

@@ -97,7 +97,8 @@ def family_given(family: str | Difficulty) -> Difficulty:
 
 def _made(template: Difficulty, values: Iterator[np.float64]) -> Difficulty:
     """A law of the template's kind, made as users make it: of its parameters in their order."""
-    parts = (getattr(template, field.name) for field in dataclasses.fields(template))  # type: ignore[arg-type]
+    fields = dataclasses.fields(template)  # type: ignore[arg-type]  # families are dataclasses
+    parts = (getattr(template, field.name) for field in fields)
     return type(template)(
         *(_made(part, values) if isinstance(part, Difficulty) else next(values) for part in parts)
     )
