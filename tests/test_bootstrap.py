@@ -52,7 +52,7 @@ def test_other_counts_than_the_fit_s_are_refused() -> None:
     with pytest.raises(ValueError, match="not the counts that the fit was made from"):
         bootstrap_fit(_fit(), _drawn(50), key=jax.random.key(0))
     with pytest.raises(ValueError, match="Counts"):
-        bootstrap_fit(_fit(), [COUNTS], key=jax.random.key(0))  # type: ignore[arg-type]
+        bootstrap_fit(_fit(), [COUNTS], key=jax.random.key(0))  # type: ignore[arg-type]  # what is refused
 
 
 def test_percentile_and_profile_intervals_are_alike() -> None:

@@ -52,7 +52,7 @@ _SENTENCES = {
     Status.ALL_SUCCESS: "every attempt succeeded: any law close enough to 1 fits; try harder problems",
     Status.ONE_PROBLEM: "one problem says nothing about how difficulty varies across problems",
     Status.FEW_ATTEMPTS: "no problem has as many attempts as the law has parameters, so that many laws fit "
-    "the same: try more attempts, a family with fewer parameters, or penalty='weak'",
+    "the same: try more attempts, a family with fewer parameters, or the weak penalty",
 }
 
 # A prior worth about one problem, for penalty="weak": independent normals in search coordinates.

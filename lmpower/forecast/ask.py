@@ -81,8 +81,9 @@ def forecast_pass_at_k(
 
 def _require_replicates(replicates: Difficulty | Fit) -> None:
     law = replicates.difficulty if isinstance(replicates, Fit) else replicates
-    if not isinstance(law, Difficulty) or len(law.batch_shape) != 1:
-        what = type(replicates).__name__ if not isinstance(law, Difficulty) else "a single one"
+    known = isinstance(law, Difficulty)
+    if not known or len(law.batch_shape) != 1:
+        what = "a single one" if known else type(replicates).__name__
         raise ValueError(f"replicates must be a batch of fits, as from bootstrap_fit, not {what}")
     if isinstance(replicates, Fit) and not np.any(replicates.ok):
         raise ValueError("replicates must hold a fit that can be used; of these every one failed")
