@@ -446,3 +446,9 @@ def test_stopping_of_real_counts(shared_data: Path, file: str, groups: int, stop
 def test_names_in_an_error_stay_on_one_line():
     names = ["plain", "with spaces", "\n", "", " ", "\ud800", "é", None, 3]
     assert listed(names) == r"plain, with spaces, '\n', '', ' ', '\ud800', é, None, 3"
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    error = CountsError("results.json: a\nb\x1b[31m: 0 is no list", row=3, problem="c\nd")
+    assert str(error) == r"row 3 (problem 'c\nd'): results.json: a\nb\x1b[31m: 0 is no list"
+    assert error.reason == r"results.json: a\nb\x1b[31m: 0 is no list"

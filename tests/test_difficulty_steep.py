@@ -41,6 +41,9 @@ def test_the_parameter_is_lam_and_what_is_held_its_logit():
     steep = ContinuousBernoulli(logit_lam=F(-1e5))
     assert steep.lam == 0
     np.testing.assert_allclose(steep.mean(), 1e-5)
+    for given in ({}, {"lam": F(0.1), "logit_lam": F(-2.0)}):
+        with pytest.raises(TypeError, match="takes lam or logit_lam, and one of them only"):
+            ContinuousBernoulli(**given)
     batch = ContinuousBernoulli(lam=np.array([0.1, 0.5]))
     assert batch.batch_shape == (2,)
     assert batch.logit_lam[1] == 0

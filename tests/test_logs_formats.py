@@ -258,6 +258,12 @@ def test_best_of_n_filled_up_by_repeating(tmp_path: Path) -> None:
     assert "360 attempts of bon.jsonl have an index n that was passed before" in said(read_logs(path))
 
 
+def test_a_name_in_a_refusal_stays_on_its_line(tmp_path: Path) -> None:
+    path = as_document(tmp_path / "results.json", {"a\nb": 0})
+    with pytest.raises(CountsError, match=r"results.json: a\\nb: 0 is no list of test cases$"):
+        read_logs(path, format="harmbench")
+
+
 def test_harmbench_with_different_prompts(tmp_path: Path) -> None:
     path = write.harmbench(tmp_path / "results.json", TRUTH)
     results = json.loads(path.read_text())

@@ -12,9 +12,13 @@ LARGEST_COUNT = 2**53  # float64 holds every whole number up to here
 
 
 class CountsError(ValueError):
-    """Counts that cannot be right: ``reason``, and where known the 0-based ``row`` it is in."""
+    """Counts that cannot be right: ``reason``, and where known the 0-based ``row`` it is in.
+
+    It is said on one line, whatever the names in it hold.
+    """
 
     def __init__(self, reason: str, row: int | None = None, problem: Hashable = None) -> None:
+        reason = "".join(each if each.isprintable() else repr(each)[1:-1] for each in reason)
         self.reason, self.row, self.problem = reason, row, problem
         label = "" if problem is None else f" (problem {problem!r})"
         super().__init__(reason if row is None else f"row {row}{label}: {reason}")

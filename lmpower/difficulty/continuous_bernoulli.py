@@ -35,6 +35,8 @@ class ContinuousBernoulli(Continuous):
     logit_lam: Parameter
 
     def __init__(self, lam: Parameter = None, *, logit_lam: Parameter = None) -> None:
+        if (lam is None) == (logit_lam is None):
+            raise TypeError("a continuous Bernoulli law takes lam or logit_lam, and one of them only")
         object.__setattr__(self, "logit_lam", _logit(lam) if logit_lam is None else logit_lam)
 
     @property
