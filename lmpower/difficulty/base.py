@@ -60,6 +60,12 @@ class Points(NamedTuple):
     log_weight: Float[Array, " J"]
 
 
+def gathered(clouds: Sequence[Points]) -> Points:
+    """One cloud of several, of which some may be single points."""
+    parts = zip(*clouds, strict=True)
+    return Points(*(jnp.concatenate([jnp.atleast_1d(each) for each in part]) for part in parts))
+
+
 def no_points(like: Array) -> Points:
     """None, of the dtype of ``like``."""
     nothing = jnp.zeros(0, jnp.result_type(like))
@@ -141,8 +147,8 @@ class Difficulty(abc.ABC):
         """The law at a grid's nodes, or at any of them; no points for a law that needs no nodes."""
 
     @abc.abstractmethod
-    def outside(self, grid: Grid) -> Points:
-        """What of the law lies beyond the grid's ends, and its atoms."""
+    def outside(self, grid: Grid) -> list[Points]:
+        """What of the law lies beyond the grid's ends, and its atoms: single points, or clouds of them."""
 
     @abc.abstractmethod
     def to_search(self) -> Float[Array, " D"]:
@@ -175,8 +181,7 @@ class Difficulty(abc.ABC):
 
     def points(self, grid: Grid) -> Points:
         """The law as points that serve every kernel within the grid's reach at once."""
-        both = zip(self.outside(grid), self.inside(grid.nodes), strict=True)
-        return Points(*(jnp.concatenate(part) for part in both))
+        return gathered([*self.outside(grid), self.inside(grid.nodes)])
 
     def parameters(self) -> dict[str, Array]:
         """The parameters by name, the outermost last: {"alpha": .., "beta": .., "c": ..}."""

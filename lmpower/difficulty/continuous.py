@@ -176,7 +176,7 @@ class Continuous(Difficulty):
         mass = nodes.log_weight + self.log_density(nodes.log_x, nodes.log_y)
         return Points(*self.log_pq(nodes.log_x, nodes.log_y), mass)
 
-    def outside(self, grid: Grid) -> Points:
+    def outside(self, grid: Grid) -> list[Points]:
         """The mass beyond either end, on two places each.
 
         There every kernel is a straight line, in x or in y = 1-x, so that the mass may sit on two places
@@ -196,9 +196,11 @@ class Continuous(Difficulty):
             at_high + above + jnp.log(share),
             at_high + above + jnp.log1p(-share),
         ]
-        never = jnp.full_like(log_x[:1], NEVER), jnp.zeros_like(log_y[:1])
-        log_p, log_q = self.log_pq(*(jnp.concatenate(part) for part in zip(never, grid.ends, strict=True)))
-        return Points(log_p, log_q, jnp.stack(mass))
+        places = [
+            (jnp.full_like(log_x[0], NEVER), jnp.zeros_like(log_y[0])),
+            *zip(log_x, log_y, strict=True),
+        ]
+        return [Points(*self.log_pq(*place), each) for place, each in zip(places, mass, strict=True)]
 
     def _closing_points(self, s: Array, f: Array) -> tuple[Array, Array, Array]:
         """Beyond which log-odds neither law nor kernel changes any more.

@@ -88,9 +88,9 @@ class Discrete(Difficulty):
         """None."""
         return no_points(self.weights)
 
-    def outside(self, grid: Grid) -> Points:
+    def outside(self, grid: Grid) -> list[Points]:
         """Itself."""
-        return self._cloud
+        return [self._cloud]
 
     def to_search(self) -> Float[Array, " D"]:
         logits = jnp.log(self.weights[1:]) - jnp.log(self.weights[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Callable
 from typing import Self
 
 import jax
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Search, Summary, Tail
+from lmpower.difficulty.base import Box, Difficulty, Parameter, Points, Search, Summary, Tail, gathered
 from lmpower.numerics.grid import Grid, Nodes
 from lmpower.numerics.integrals import log_sum_exp
 from lmpower.numerics.precision import float64_on_host
@@ -106,18 +107,18 @@ class Mixture(Difficulty):
 
     def inside(self, nodes: Nodes) -> Points:
         """All components' points, each with its weight."""
-        return self._weighted([part.inside(nodes) for part in self.components])
+        return gathered(self._weighted(lambda part: [part.inside(nodes)]))
 
-    def outside(self, grid: Grid) -> Points:
+    def outside(self, grid: Grid) -> list[Points]:
         """All components' points, each with its weight."""
-        return self._weighted([part.outside(grid) for part in self.components])
+        return self._weighted(lambda part: part.outside(grid))
 
-    def _weighted(self, clouds: list[Points]) -> Points:
-        weighted = [
+    def _weighted(self, clouds: Callable[[Difficulty], list[Points]]) -> list[Points]:
+        return [
             cloud._replace(log_weight=cloud.log_weight + jnp.log(weight))
-            for cloud, weight in zip(clouds, self.weights, strict=True)
+            for part, weight in zip(self.components, self.weights, strict=True)
+            for cloud in clouds(part)
         ]
-        return Points(*(jnp.concatenate(part) for part in zip(*weighted, strict=True)))
 
     def to_search(self) -> Float[Array, " D"]:
         logits = jnp.log(self.weights[1:]) - jnp.log(self.weights[0])

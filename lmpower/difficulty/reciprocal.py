@@ -96,11 +96,11 @@ class Reciprocal(Difficulty):
         """None: the law ends within (0, 1)."""
         return no_points(self.low)
 
-    def outside(self, grid: Grid) -> Points:
+    def outside(self, grid: Grid) -> list[Points]:
         """Gauss-Legendre over log p."""
         share, log_weight = grid.span
         y = jnp.log(self.low) + share * jnp.log(self.high / self.low)
-        return Points(y, jnp.log1p(-jnp.exp(y)), log_weight + 0 * y)
+        return [Points(y, jnp.log1p(-jnp.exp(y)), log_weight + 0 * y)]
 
     def to_search(self) -> Float[Array, " D"]:
         return jnp.stack([jnp.log(jnp.log(self.high / self.low)), jnp.log(self.high)])

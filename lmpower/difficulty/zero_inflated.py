@@ -69,17 +69,16 @@ class ZeroInflated(Difficulty):
 
     def inside(self, nodes: Nodes) -> Points:
         """The base's points."""
-        base = self.base.inside(nodes)
-        return base._replace(log_weight=base.log_weight + jnp.log1p(-self.pi0))
+        return self._solvable(self.base.inside(nodes))
 
-    def outside(self, grid: Grid) -> Points:
+    def outside(self, grid: Grid) -> list[Points]:
         """The base's points and one at p = 0."""
-        base = self.base.outside(grid)
-        return Points(
-            jnp.append(base.log_p, NEVER),
-            jnp.append(base.log_q, 0.0),
-            jnp.append(base.log_weight + jnp.log1p(-self.pi0), jnp.log(self.pi0)),
-        )
+        log_pi0 = jnp.log(self.pi0)
+        atom = Points(jnp.full_like(log_pi0, NEVER), jnp.zeros_like(log_pi0), log_pi0)
+        return [*(self._solvable(cloud) for cloud in self.base.outside(grid)), atom]
+
+    def _solvable(self, cloud: Points) -> Points:
+        return cloud._replace(log_weight=cloud.log_weight + jnp.log1p(-self.pi0))
 
     def to_search(self) -> Float[Array, " D"]:
         return jnp.concatenate([self.base.to_search(), jnp.asarray(self.pi0)[None]])

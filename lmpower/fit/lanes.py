@@ -37,8 +37,8 @@ _ALONE = 16
 # Maxima within as many nats of the highest, and further from it than this, are rivals.
 _TOO_CLOSE, _SAME_PLACE = 0.1, 0.05
 # Lanes, rows and nodes taken at a time: what a core's cache holds, or what keeps an accelerator busy.
-_TILES = defaultdict(lambda: Tile(8, 8, 64, 8), gpu=Tile(4096, 32, 128), tpu=Tile(1024, 32, 128))
-_ALONE_TILE = Tile(1, 32, 128, 8)
+_TILES = defaultdict(lambda: Tile(8, 8, 64, 32), gpu=Tile(4096, 32, 128, 16), tpu=Tile(1024, 32, 128, 16))
+_ALONE_TILE = Tile(1, 32, 128, 256)
 
 
 @dataclasses.dataclass(frozen=True)

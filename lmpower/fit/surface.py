@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int
 
 from lmpower.counts import Rows
 from lmpower.difficulty.base import Family, Summary
-from lmpower.likelihood import Blocks, expand, value_on_points
+from lmpower.likelihood import Blocks, expand, value_on_points, values_side_by_side
 from lmpower.numerics.grid import Grid, Reach
 from lmpower.numerics.maximise import ROUGH_TOLERANCE, RUNNING, TOLERANCE, Ascent, Surface, step_up
 from lmpower.numerics.turns import take_turns
@@ -191,14 +191,22 @@ def _in_precision(tree: Any, dtype: Any) -> Any:
 def _heights(
     load: Load, blocks: Blocks, rows: Rows, theta: Float[Array, "B K D"], together: int
 ) -> Float[Array, "B K"]:
-    """At K places of each lane, so many ``together`` that what a step costs by itself does not count."""
-    places = theta.shape[1]
-    fill = -places % together
-    theta = jnp.pad(theta, ((0, 0), (0, fill), (0, 0)), mode="edge")
-    groups = jnp.reshape(theta, (theta.shape[0], -1, together, theta.shape[2]))
-    of_group = jax.vmap(functools.partial(_height_of_each, load, blocks, rows), in_axes=1, out_axes=1)
-    found = jax.lax.map(of_group, jnp.moveaxis(groups, 1, 0))
-    each = jnp.reshape(jnp.moveaxis(found, 0, 1), (theta.shape[0], -1))[:, :places]
+    """At K places of each lane, so many of each ``together``, those of all lanes side by side."""
+    lanes, places, dimensions = theta.shape
+    together = min(together, places)
+    theta = jnp.pad(theta, ((0, 0), (0, -places % together), (0, 0)), mode="edge")
+    groups = jnp.moveaxis(jnp.reshape(theta, (lanes, -1, together, dimensions)), 1, 0)
+    rows = jax.tree.map(lambda leaf: jnp.repeat(leaf.T, together, axis=1), rows)
+    mean, precision = load.prior
+
+    def of_group(theta: Float[Array, "B G D"]) -> Float[Array, "B G"]:
+        flat = jnp.reshape(theta, (-1, dimensions))
+        value = values_side_by_side(jax.vmap(load.template.from_search)(flat), rows, load.grid, blocks)
+        value = value - 0.5 * jnp.sum(precision * (flat - mean) ** 2, axis=-1)
+        return jnp.reshape(value, (lanes, together))
+
+    each = jnp.moveaxis(jax.lax.map(of_group, groups), 0, 1)
+    each = jnp.reshape(each, (lanes, -1))[:, :places]
     return jnp.where(jnp.isnan(each), -jnp.inf, each)
 
 

@@ -19,6 +19,7 @@ from lmpower.likelihood.moments import (
     scores_on_points,
     value_on_points,
 )
+from lmpower.likelihood.side_by_side import values_side_by_side
 from lmpower.likelihood.sums import Blocks
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "scores_on_points",
     "slope",
     "value_on_points",
+    "values_side_by_side",
 ]

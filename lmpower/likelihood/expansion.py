@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty, Family, Points
+from lmpower.difficulty.base import Difficulty, Family, Points, gathered
 from lmpower.likelihood.sums import (
     Blocks,
     Cloud,
@@ -96,7 +96,7 @@ def _term_sums(
         return template.from_search(t)
 
     def outside(*t: Array) -> Points:
-        return law(t).outside(grid)
+        return gathered(law(t).outside(grid))
 
     def inside(nodes: Nodes) -> Callable[..., Points]:
         return lambda *t: law(t).inside(nodes)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lmpower.counts import Rows
-from lmpower.difficulty.base import Difficulty, Family, Points
+from lmpower.difficulty.base import Difficulty, Family, Points, gathered
 from lmpower.likelihood.sums import Blocks, Cloud, added_up, needs_nodes, row_sums, weighted_sum
 from lmpower.numerics.grid import Grid, Nodes
 
@@ -27,7 +27,7 @@ def log_moments_on_points(
     def inside(nodes: Nodes) -> Cloud:
         return _plainly(difficulty.inside(nodes))
 
-    outside = _plainly(difficulty.outside(grid))
+    outside = _plainly(gathered(difficulty.outside(grid)))
     return row_sums(
         outside, inside if needs_nodes(difficulty, grid) else None, rows, grid, blocks
     ).log_total

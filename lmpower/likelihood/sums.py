@@ -70,7 +70,7 @@ def row_sums(
         peak = jax.lax.stop_gradient(jnp.maximum(so_far[0], jnp.max(exponent, axis=-1)))
         # (numbers below the smallest normal one would be slow, and are as good as nothing beside the peak)
         least = 0.9 * math.log(jnp.finfo(exponent.dtype).tiny)
-        kernel = _finished(jnp.exp(jnp.maximum(exponent - peak[:, None], least)))
+        kernel = finished(jnp.exp(jnp.maximum(exponent - peak[:, None], least)))
         before = so_far[1] * jnp.exp(so_far[0] - peak)[:, None]
         return peak, before + jnp.matmul(kernel, features, precision="highest")
 
@@ -84,7 +84,7 @@ def row_sums(
     cut, so_far = jax.tree.map(functools.partial(_cut, size=blocks.rows), (rows, so_far))
 
     def every_row(cloud: Cloud, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
-        cloud = _finished(cloud)
+        cloud = finished(cloud)
 
         def block(i: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
             mine = jax.tree.map(lambda leaf: leaf[i], (cut, so_far))
@@ -97,11 +97,7 @@ def row_sums(
     if inside is not None:
 
         def some_nodes(j: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
-            size = blocks.nodes
-            nodes = jax.tree.map(
-                lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, j * size, size), grid.nodes
-            )
-            return every_row(inside(nodes), so_far)
+            return every_row(inside(some_of(grid.nodes, j, blocks.nodes)), so_far)
 
         so_far = jax.lax.fori_loop(0, blocks.used_nodes, some_nodes, so_far)
     return _means(*jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, *leaf.shape[2:])), so_far))
@@ -119,6 +115,12 @@ def added_up(some: Callable[[Rows, Any], Any], rows: Rows, sums: Any, blocks: Bl
     shapes = jax.eval_shape(lambda: some(*jax.tree.map(lambda leaf: leaf[0], cut)))
     zero = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
     return jax.lax.fori_loop(0, blocks.used_rows, add, zero)
+
+
+def some_of(nodes: Nodes, block: Array | int, size: int) -> Nodes:
+    """A block of so many nodes."""
+    parts = (jax.lax.dynamic_slice_in_dim(part, block * size, size) for part in nodes)
+    return Nodes(*parts)
 
 
 def needs_nodes(law: Difficulty, grid: Grid) -> bool:
@@ -147,6 +149,6 @@ def _cut(leaf: Array, size: int) -> Array:
     return jnp.reshape(leaf, (-1, size, *leaf.shape[1:]))
 
 
-def _finished(arrays: T) -> T:
+def finished(arrays: T) -> T:
     """The same, kept from being fused into a loop that would take them anew for every use."""
     return cast(T, jax.lax.optimization_barrier(arrays))
