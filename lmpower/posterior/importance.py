@@ -141,15 +141,20 @@ def _weigh(lanes: Lanes, seeds: np.ndarray, effort: int, refinement: float) -> W
     total = effort * _POINTS * (1 + sum(_ROUNDS))
     rounds: list[_Round] = []
     log_weight = np.zeros((size, 0))
+    log_density = _of_prior(u, effort * _POINTS / total)
     for r, blocks in enumerate(_ROUNDS, start=1):
         last = r == len(_ROUNDS)
         centres = drawn(u, log_weight, _CENTRES) if last else mean[:, None]
         points = effort * blocks * _POINTS
         rounds.append(_Round.around(mean, covariance, centres, points / total))
         new = rounds[-1].points(_normals(points, shifts[:, r]))
-        u, height = np.concatenate([u, new], axis=1), np.concatenate([height, heights_at(new)], axis=1)
+        before = _density_with(rounds[-1:], u, log_density)
+        at_new = _density_with(rounds, new, _of_prior(new, effort * _POINTS / total))
+        u, height, log_density = (
+            np.concatenate(both, axis=1) for both in ((u, new), (height, heights_at(new)), (before, at_new))
+        )
         # (before the last round shares do not sum to 1: a factor, the same for all weights)
-        log_weight = height - _log_density(rounds, u, effort * _POINTS / total)
+        log_weight = height - log_density
         mean, covariance = _moments(u, _flattened(log_weight, _LEARNED_FROM * dimensions))
     smooth, pareto_k = smoothed(log_weight)
     highest = np.max(log_weight, axis=-1)
@@ -223,9 +228,14 @@ def evenly(
     return np.minimum(chosen, log_weight.shape[1] - 1)
 
 
-def _log_density(rounds: list[_Round], u: np.ndarray, prior_share: float) -> np.ndarray:
-    """Of the mixture of all rounds and the prior, without the factor (2 pi)^(-D/2), [B, S]."""
-    total = math.log(prior_share) - 0.5 * np.sum(u**2, axis=-1)
+def _of_prior(u: np.ndarray, share: float) -> np.ndarray:
+    """The prior's part in the density of the mixture, without the factor (2 pi)^(-D/2), [B, S]."""
+    return np.asarray(math.log(share) - 0.5 * np.sum(u**2, axis=-1))
+
+
+def _density_with(rounds: list[_Round], u: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+    """The density at u with what these rounds add to it, [B, S]."""
+    total = log_density.copy()
     for q in rounds:
         for at in range(0, len(u), _BLOCK):
             # (the last block is filled up, so that one program serves all)
@@ -236,18 +246,22 @@ def _log_density(rounds: list[_Round], u: np.ndarray, prior_share: float) -> np.
                 with jax.enable_x64(True):
                     density = np.asarray(_round_density(mine, u[index, here[1]]))
                 total[here] = np.logaddexp(total[here], density[: total[here].shape[0]])
-    return np.asarray(total)
+    return total
 
 
 @jax.jit
 def _round_density(q: _Round, u: Float[Array, "B K D"]) -> Float[Array, "B K"]:
     z = (u - q.mean[:, None]) @ q.inverse.swapaxes(1, 2)
     size, many = u.shape[-1], q.centres.shape[1]
-    off = jnp.sum((z[:, :, None] - q.centres[:, None]) ** 2, axis=-1) / q.width[:, None, None] ** 2
-    narrow = math.log(_NARROW) + jax.nn.logsumexp(-0.5 * off, axis=-1)
-    wide = math.log1p(-_NARROW) - size * math.log(_WIDE) + jax.nn.logsumexp(-0.5 * off / _WIDE**2, axis=-1)
+    # coordinate by coordinate, so that the centres, which are many, stay the last axis
+    off = sum((z[:, :, None, d] - q.centres[:, None, :, d]) ** 2 for d in range(size))
+    off = 0.5 * off / q.width[:, None, None] ** 2
+    # relative to the nearest centre's wide kernel, above which no kernel is
+    least = jnp.min(off, axis=-1, keepdims=True) / _WIDE**2
+    wide = (1 - _NARROW) * _WIDE**-size * jnp.exp(least - off / _WIDE**2)
+    total = jnp.sum(_NARROW * jnp.exp(least - off) + wide, axis=-1)
     volume = jnp.linalg.slogdet(q.inverse)[1] - size * jnp.log(q.width) - math.log(many)
-    return jnp.logaddexp(narrow, wide) + (jnp.log(q.share) + volume)[:, None]
+    return jnp.log(total) - least[..., 0] + (jnp.log(q.share) + volume)[:, None]
 
 
 def _normals(size: int, shift: Float[np.ndarray, "B D"]) -> Float[np.ndarray, "B S D"]:
@@ -273,13 +287,15 @@ def _quantiles(places: Float[Array, "B K D"]) -> Float[Array, "B K D"]:
 
 def _flattened(log_weight: np.ndarray, wanted: float) -> np.ndarray:
     """Weights to the highest power up to 1 that leaves them worth ``wanted`` points, [B, S]."""
-    low, high = np.zeros(len(log_weight)), np.ones(len(log_weight))
-    enough = effective(log_weight) >= wanted
-    for _ in range(20):
+    power = np.ones(len(log_weight))
+    uneven = np.flatnonzero(~(effective(log_weight) >= wanted))
+    low, high = np.zeros(uneven.size), np.ones(uneven.size)
+    for _ in range(20 if uneven.size else 0):
         middle = 0.5 * (low + high)
-        holds = effective(middle[:, None] * log_weight) >= wanted
+        holds = effective(middle[:, None] * log_weight[uneven]) >= wanted
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)
-    return np.where(enough, 1.0, low)[:, None] * log_weight
+    power[uneven] = low
+    return power[:, None] * log_weight
 
 
 def _moments(u: np.ndarray, log_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
