@@ -22,7 +22,7 @@ from lmpower.counts import Rows, widened
 from lmpower.difficulty.base import Family
 from lmpower.fit.chunks import Chunk, cut, grid_at_hand, overwrite, run_each, taken, width_of
 from lmpower.fit.devices import devices
-from lmpower.fit.surface import Load, Tile, climb, height, set_out
+from lmpower.fit.surface import Load, Tile, climb, inside, set_out, whole_way
 from lmpower.numerics.grid import CHECK, COARSE, FINE, FINEST
 from lmpower.numerics.maximise import CONVERGED, RUNNING, Ascent, begin
 
@@ -83,7 +83,10 @@ class Lanes:
 
     def best(self, starts: int) -> tuple[Any, np.ndarray]:
         """The highest maximum from the family's ``starts`` best starting points, and its value, [B]."""
-        refinement = FINE if self.together < _ALONE else COARSE
+        refinement = COARSE if self._rough else FINE
+        if starts == 1:
+            nowhere = begin(np.zeros_like(self.lower))
+            return self._settled(*self._on(nowhere, FINE, first=refinement, last=CHECK * FINE))
         chosen = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=starts)
         size, kept, dimensions = chosen.shape
         each = self.only(np.repeat(np.arange(size), kept))
@@ -110,17 +113,21 @@ class Lanes:
         ``refinement`` is of the grid that the state stands on.
         """
         if refinement != FINE:
-            state = begin(_inside(state.theta, self.lower, self.upper))
-        state = self.climbed(state, FINE, _PATIENCE)
-        return state, self.height_at(state.theta, CHECK * FINE)
+            state = begin(inside(state.theta.astype(np.float64), self.lower, self.upper))
+        return self._on(state, FINE, last=CHECK * FINE)
 
     def finish(self, state: Any, refinement: float = COARSE) -> tuple[Any, np.ndarray]:
         """The maximum near ``state`` on a grid fine enough for each lane, and its value on a finer.
 
-        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
         ``refinement`` is of the grid that the state stands on.
         """
-        state, value = self.on_fine_ground(state, refinement)
+        return self._settled(*self.on_fine_ground(state, refinement))
+
+    def _settled(self, state: Any, value: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Those not at their end on fine ground brought there, on a finer one where that is uneven.
+
+        Where two grids disagree the surface of the coarser has waves, and climbing it is idle.
+        """
         refinement, waiting = FINE, np.arange(value.size)
         while waiting.size:
             last = refinement >= FINEST
@@ -135,9 +142,8 @@ class Lanes:
             refinement = FINEST
             if waiting.size:
                 part = self.only(waiting)
-                higher = part.climbed(begin(state.theta[waiting]), refinement, _PATIENCE)
-                at = part.height_at(higher.theta, CHECK * refinement)
-                overwrite((state, value), waiting, (higher, at))
+                higher = part._on(begin(state.theta[waiting]), refinement, last=CHECK * refinement)
+                overwrite((state, value), waiting, higher)
         return state, value
 
     def the_long_way(self, state: Any, refinement: float) -> tuple[Any, np.ndarray]:
@@ -146,8 +152,11 @@ class Lanes:
         A ridge that long leads to a corner of the family, and another start may lie in another corner; so
         all starts are looked at once more, on a grid on which they can be told apart.
         """
-        best = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=1)
-        again = self.climbed(begin(best[:, 0]), refinement, _PATIENCE)
+        if self._rough:
+            best = self.chunked(set_out, self.lower, self.upper, refinement=refinement, starts=1)[:, 0]
+            again, _ = self._on(begin(best), refinement)
+        else:
+            again, _ = self._on(state, refinement, first=refinement)
         higher = np.flatnonzero(again.value > state.value)
         overwrite(state, higher, taken(again, higher))
         state = self.climbed(state, refinement, MOST_STEPS)
@@ -182,15 +191,55 @@ class Lanes:
     ) -> Ascent:
         """Every lane some steps further in its own box; lower == upper holds a coordinate."""
         steps = np.broadcast_to(most_steps, states.status.shape)
-        return cast(Ascent, self.chunked(climb, states, lower, upper, steps, refinement=refinement))
+        if refinement == COARSE:
+            return cast(Ascent, self.chunked(climb, states, lower, upper, steps, refinement=refinement))
+        return cast(Ascent, self._whole_way(states, lower, upper, steps, (None, refinement, None))[0])
 
     def height_at(self, theta: Float[np.ndarray, "B D"], refinement: float) -> Float[np.ndarray, " B"]:
         """The penalised log-likelihood."""
-        return cast(np.ndarray, self.chunked(height, theta, refinement=refinement))
+        still = np.zeros(len(theta), np.int64)
+        grids = (None, None, refinement)
+        return self._whole_way(begin(theta), self.lower, self.upper, still, grids)[1]
 
-    def chunked(self, run: Any, *args: Any, refinement: float = FINE, **options: Any) -> Any:
-        """``run(load, rows, *args, tile=.., rough=.., ..)`` over chunks of lanes that share a grid."""
-        tile, rough = self._tile, refinement == COARSE
+    def _on(
+        self, state: Ascent, refinement: float, first: float | None = None, last: float | None = None
+    ) -> tuple[Any, np.ndarray]:
+        """As far up this grid as patience lasts, and the height there on the ``last``.
+
+        With a ``first`` grid, from the starting point that is the best on that in place of the state.
+        """
+        steps = np.full(state.status.shape, _PATIENCE)
+        return self._whole_way(state, self.lower, self.upper, steps, (first, refinement, last))
+
+    def _whole_way(
+        self,
+        state: Ascent,
+        lower: Float[np.ndarray, "B D"],
+        upper: Float[np.ndarray, "B D"],
+        steps: Int[np.ndarray, " B"],
+        grids: tuple[float | None, float | None, float | None],
+    ) -> tuple[Any, np.ndarray]:
+        # (one program for all of a fit's parts, so that each is compiled once)
+        run = functools.partial(whole_way, rough=self._rough)
+        return cast(tuple[Any, np.ndarray], self.chunked(run, state, lower, upper, steps, refinement=grids))
+
+    def chunked(
+        self,
+        run: Any,
+        *args: Any,
+        refinement: float | tuple[float | None, ...] = FINE,
+        **options: Any,
+    ) -> Any:
+        """``run(load, rows, *args, tile=.., ..)`` over chunks of lanes that share a grid.
+
+        For several refinements a load each; one of None uses no rows.
+        """
+        tile = self._tile
+        refinements = refinement if isinstance(refinement, tuple) else (refinement,)
+        if not isinstance(refinement, tuple):
+            options["rough"] = refinement == COARSE
+        # (which grid stands for one that is not used does not matter)
+        some = next(each for each in refinements if each is not None)
         # (a law or a prior may hold whole numbers)
         template, prior = jax.tree.map(
             lambda leaf: np.asarray(leaf, np.float64), (self.template, self.prior)
@@ -200,19 +249,27 @@ class Lanes:
         def job(number: int, chunk: Chunk) -> Any:
             device = shared[number % len(shared)]
             with jax.enable_x64(True), jax.default_device(device):
-                grid, blocks = grid_at_hand(
-                    chunk.reach, refinement, tile.nodes, template.needs_span, device
-                )
-                load = Load(template, prior, grid, chunk.used_rows, np.int32(blocks))
+                loads = []
+                for each in refinements:
+                    grid, blocks = grid_at_hand(
+                        chunk.reach, each or some, tile.nodes, template.needs_span, device
+                    )
+                    used = chunk.used_rows if each else np.zeros_like(chunk.used_rows)
+                    loads.append(Load(template, prior, grid, used, np.int32(blocks)))
                 rows, mine = taken((self.rows, args), chunk.padded)
-                result = run(load, widened(rows, width), *mine, tile=tile, rough=rough, **options)
+                result = run(*loads, widened(rows, width), *mine, tile=tile, **options)
                 return jax.tree.map(lambda leaf: np.asarray(leaf)[: chunk.lanes.size], result)
 
         return run_each(job, self._chunks)
 
     @property
+    def _rough(self) -> bool:
+        """Whether there are enough for a coarse first run to be worth it."""
+        return self.together >= _ALONE
+
+    @property
     def _tile(self) -> Tile:
-        return _ALONE_TILE if self.together < _ALONE else _TILES[devices()[0].platform]
+        return _TILES[devices()[0].platform] if self._rough else _ALONE_TILE
 
     @functools.cached_property
     def _chunks(self) -> list[Chunk]:
@@ -229,12 +286,3 @@ def _highest_first(states: Ascent, size: int, kept: int) -> Ascent:
     value = np.where(np.isnan(states.value), -np.inf, states.value).reshape(size, kept)
     ranked = np.arange(size)[:, None] * kept + np.argsort(-value, axis=1, kind="stable")
     return cast(Ascent, taken(states, ranked))
-
-
-def _inside(theta: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """In float64 again, and inside the box, whose bounds float32 has rounded."""
-    theta = theta.astype(np.float64)
-    # what float32 cannot tell from a bound lies on it
-    theta = np.where(np.isclose(theta, lower, rtol=1e-6, atol=1e-7), lower, theta)
-    theta = np.where(np.isclose(theta, upper, rtol=1e-6, atol=1e-7), upper, theta)
-    return np.clip(theta, lower, upper)

@@ -1,4 +1,4 @@
-"""The compiled programs of a fit: where to start, how high a place lies, and some steps further up.
+"""The compiled programs of a fit: where to start, some steps up, how high a place lies, and all of that.
 
 Each takes lanes, that is datasets, as rows [B, R], and maps over them, a block of lanes after the other.
 The surface they climb is the log-likelihood on a grid of points less the penalty of a normal prior on the
@@ -23,8 +23,12 @@ from lmpower.counts import Rows
 from lmpower.difficulty.base import Family, Summary
 from lmpower.likelihood import Blocks, expand, value_on_points, values_side_by_side
 from lmpower.numerics.grid import Grid, Reach
-from lmpower.numerics.maximise import ROUGH_TOLERANCE, RUNNING, TOLERANCE, Ascent, Surface, step_up
+from lmpower.numerics.maximise import ROUGH_TOLERANCE, RUNNING, TOLERANCE, Ascent, Surface, begin, step_up
 from lmpower.numerics.turns import take_turns
+
+# Who has not arrived after so many steps in float32 goes on in float64: to wait for the last of them would
+# take a small batch longer.
+ROUGH_STEPS = 12
 
 
 class Tile(NamedTuple):
@@ -143,6 +147,47 @@ def height(
 ) -> Float[Array, " B"]:
     """The penalised log-likelihood at ``theta``."""
     return block_by_block(_height_of_each, load, (rows, theta), theta[:, 0], tile, rough)
+
+
+@functools.partial(jax.jit, static_argnames=("tile", "rough"))
+def whole_way(
+    first: Load,
+    fine: Load,
+    finer: Load,
+    rows: Rows,
+    state: Ascent,
+    lower: Float[Array, "B D"],
+    upper: Float[Array, "B D"],
+    most_steps: Int[Array, " B"],
+    *,
+    tile: Tile,
+    rough: bool,
+) -> tuple[Ascent, Float[Array, " B"]]:
+    """From the best starting point up the fine surface, and the height of where that ends on a finer.
+
+    ``rough`` is whether the first grid is coarse, and climbed in float32 on the way. Whatever load uses no
+    rows is passed by: without the first one sets out from ``state``, without the last the height is 0.
+    """
+    start = set_out(first, rows, lower, upper, tile=tile, rough=rough, starts=1)[:, 0]
+    if rough:
+        steps = jnp.full_like(most_steps, ROUGH_STEPS)
+        there = climb(first, rows, begin(start), lower, upper, steps, tile=tile, rough=True)
+        start = inside(there.theta.astype(lower.dtype), lower, upper)
+
+    def chosen(new: Array, old: Array) -> Array:
+        return jnp.where(jnp.reshape(first.used_rows > 0, (-1, *[1] * (new.ndim - 1))), new, old)
+
+    state = jax.tree.map(chosen, begin(start), state)
+    state = climb(fine, rows, state, lower, upper, most_steps, tile=tile)
+    return state, height(finer, rows, state.theta, tile=tile)
+
+
+def inside(theta: Any, lower: Any, upper: Any) -> Any:
+    """Inside the box, whose bounds float32 has rounded: what it cannot tell from a bound lies on it."""
+    xp = theta.__array_namespace__()  # NumPy on the host, JAX in a program
+    theta = xp.where(xp.isclose(theta, lower, rtol=1e-6, atol=1e-7), lower, theta)
+    theta = xp.where(xp.isclose(theta, upper, rtol=1e-6, atol=1e-7), upper, theta)
+    return xp.clip(theta, lower, upper)
 
 
 @functools.partial(jax.jit, static_argnames=("tile", "rough"))
