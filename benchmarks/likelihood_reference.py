@@ -6,7 +6,8 @@ values and has found a better optimum when it passes them.
 
     python benchmarks/likelihood_reference.py OUTPUT.json [DATA_FOLDER]
 
-OUTPUT.json is a list of records, rewritten whole after each fit, so it can be read at any time:
+OUTPUT.json is a list of records, rewritten whole after each fit, so it can be read at any time and a
+run that was stopped goes on behind its last record:
   file, group      csv name and its `model` column
   N                "all", 1000, 100, 30 (attempts kept per problem), or for the stopped stream a
                    budget per problem: "all", 960, 120
@@ -39,6 +40,7 @@ FIXED_IN_ADVANCE = ("pythia_math.csv", "code_contests.csv", "pythia_math_checkpo
 STOPPED = "harmbench_bon_text.csv"
 PASSES = ((100, 120), ("all", "all"), (30, None), (1000, 960))  # (N, budget of the stopped stream)
 FAMILIES = tuple(PARAMETERS)
+NAMES = ("file", "group", "N", "family")  # what tells records apart
 
 
 def read_groups(folder):
@@ -79,7 +81,9 @@ def write(path, records):
 
 
 def main(output, folder):
-    groups, records, begun = read_groups(folder), [], time.perf_counter()
+    groups, begun = read_groups(folder), time.perf_counter()
+    records = json.loads(output.read_text()) if output.exists() else []
+    had = {tuple(record[name] for name in NAMES) for record in records}
     for size, budget in PASSES:
         for (name, group), (attempts, successes) in groups.items():
             if name == STOPPED:
@@ -91,6 +95,8 @@ def main(output, folder):
             label = budget if name == STOPPED else size
             shared = {"file": name, "group": group, "N": label, "rows": compress(n, s)}
             for family in FAMILIES:
+                if (name, group, label, family) in had:
+                    continue
                 found = {"log_likelihood": None, "params": None}
                 since = time.perf_counter()
                 if s.any():

@@ -187,6 +187,8 @@ DROP = 34.0
 CLOSING_BELOW, CLOSING_ABOVE = 23.0, 15.0
 # No feature of any law or kernel in the certified box lies further out than this in log-odds.
 _FAR = 3e5
+# Nodes of the nested grids that find an integrand's peak, and its ends to 2 %.
+_PEAK_GRID, _END_GRID = 65, 33
 # Gregory's end corrections (Abramowitz & Stegun 25.4.16-18), through seventh differences.
 _GREGORY = (1 / 12, 1 / 24, 19 / 720, 3 / 160, 863 / 60480, 275 / 24192, 33953 / 3628800)
 
@@ -230,39 +232,54 @@ def find_window(
 ) -> tuple[Float[Array, ...], Float[Array, ...]]:
     """The part of [lower, upper] in which a unimodal exp(log_f) lies, to exp(-DROP) of its peak.
 
-    ``log_f`` maps [..., G] to [..., G]. The search needs no derivative and no branch: the peak from
-    three nested grids (the first equally spaced in asinh w, since features are of width 1 near 0
-    and of width ~|w| far away), each end from a geometric grid of distances and one refinement.
+    ``log_f`` maps [..., G] to [..., G]. The search is two loops over nested grids, so that ``log_f`` is
+    compiled once in each. Grids for the peak are equally spaced in asinh w, since features are of width 1
+    near 0 and of width ~|w| far away; grids for the ends in the log of the distance from the peak.
     """
     lower, upper = jnp.asarray(lower)[..., None], jnp.asarray(upper)[..., None]
+    lower, upper = jax.lax.stop_gradient((lower, upper))
     dtype = lower.dtype
-    grid = jnp.sinh(jnp.linspace(-1.0, 1.0, 161, dtype=dtype) * math.asinh(_FAR))
-    grid = jnp.clip(grid, lower, upper)
-    for _ in range(3):
-        best = jnp.argmax(log_f(grid), axis=-1, keepdims=True)
-        left = jnp.take_along_axis(grid, jnp.maximum(best - 1, 0), axis=-1)
-        right = jnp.take_along_axis(grid, jnp.minimum(best + 1, grid.shape[-1] - 1), axis=-1)
-        grid = left + (right - left) * jnp.linspace(0.0, 1.0, 33, dtype=dtype)
-    peak = 0.5 * (left + right)
-    floor = log_f(peak) - DROP
-    ends = []
-    for side, limit in ((-1.0, lower), (1.0, upper)):
-        distances = jnp.geomspace(1e-4, 4 * _FAR, 65, dtype=dtype)
-        for _ in range(2):
-            outside = log_f(jnp.clip(peak + side * distances, lower, upper)) < floor
-            first = jnp.where(
-                jnp.any(outside, axis=-1, keepdims=True),
-                jnp.argmax(outside, axis=-1, keepdims=True),
-                outside.shape[-1] - 1,
-            )
-            distances = jnp.broadcast_to(distances, outside.shape)
-            far = jnp.take_along_axis(distances, first, axis=-1)
-            near = jnp.take_along_axis(distances, jnp.maximum(first - 1, 0), axis=-1)
-            distances = near + (far - near) * jnp.linspace(0.0, 1.0, 17, dtype=dtype)
-        ends.append((peak + side * far, limit))
-    (left, lower), (right, upper) = ends
-    low, high = jnp.maximum(left, lower)[..., 0], jnp.minimum(right, upper)[..., 0]
-    return jax.lax.stop_gradient(low), jax.lax.stop_gradient(high)
+
+    def values(w: Array) -> Array:
+        return jax.lax.stop_gradient(log_f(w))
+
+    def bracket(near: Array, far: Array, count: int) -> Array:
+        return near + (far - near) * jnp.linspace(0.0, 1.0, count, dtype=dtype)
+
+    def pick(grid: Array, index: Array) -> Array:
+        return jnp.take_along_axis(grid, jnp.clip(index, 0, grid.shape[-1] - 1), axis=-1)
+
+    def towards_peak(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        grid = bracket(*ends, _PEAK_GRID)
+        best = jnp.argmax(values(jnp.clip(jnp.sinh(grid), lower, upper)), axis=-1, keepdims=True)
+        return pick(grid, best - 1), pick(grid, best + 1)
+
+    widest = jnp.arcsinh(jnp.asarray(_FAR, dtype))
+    whole = tuple(jnp.clip(jnp.arcsinh(end), -widest, widest) for end in (lower, upper))
+    left, right = jax.lax.fori_loop(0, 3, towards_peak, whole)
+    peak = jnp.clip(jnp.sinh(0.5 * (left + right)), lower, upper)
+    floor = values(peak) - DROP
+
+    # the ends below and above, side by side
+    sides = jnp.asarray([-1.0, 1.0], dtype)[:, None]
+    peak, floor, lower, upper = (each[..., None, :] for each in (peak, floor, lower, upper))
+
+    def places(log_distance: Array) -> Array:
+        return jnp.clip(peak + sides * jnp.exp(log_distance), lower, upper)
+
+    def towards_ends(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        grid = bracket(*ends, _END_GRID)
+        w = places(grid)
+        outside = values(w.reshape(*w.shape[:-2], -1)).reshape(w.shape) < floor
+        first = jnp.argmax(outside, axis=-1, keepdims=True)
+        first = jnp.where(jnp.any(outside, axis=-1, keepdims=True), first, grid.shape[-1] - 1)
+        return pick(grid, first - 1), pick(grid, first)
+
+    shape = jnp.broadcast_shapes(peak.shape, sides.shape)
+    nearest, furthest = (jnp.full(shape, math.log(end), dtype) for end in (1e-4, 4 * _FAR))
+    _, far = jax.lax.fori_loop(0, 2, towards_ends, (nearest, furthest))
+    ends = places(far)[..., 0]
+    return ends[..., 0], ends[..., 1]
 
 
 @functools.cache

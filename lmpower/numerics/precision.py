@@ -23,13 +23,17 @@ def holds_jax_arrays(*trees: Any) -> bool:
 
 
 def float64_on_host(method: F) -> F:
-    """Run ``method`` compiled, in float64, when given plain numbers; as it is when given JAX's."""
+    """Run ``method`` compiled: in float64 when given plain numbers, as it is when given JAX's.
+
+    Where it is traced, it becomes part of the caller's program.
+    """
     compiled = jax.jit(method)
 
     @functools.wraps(method)
     def wrapper(*args: Any, **named: Any) -> Any:
         if holds_jax_arrays(args, named):
-            return method(*args, **named)
+            traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, named)))
+            return (method if traced else compiled)(*args, **named)
         # at once, also while a caller's jit traces: no number here is of its program
         with jax.ensure_compile_time_eval(), jax.enable_x64(True):
             plain = [_plain(arg) for arg in args]
