@@ -121,7 +121,14 @@ def test_chains_that_have_not_mixed_are_run_longer(monkeypatch):
 # --- calibration: the rank of a truth drawn from the prior among the draws is uniform ---
 
 
-@pytest.mark.parametrize("family", ["beta", "scaled-kumaraswamy", "zero-inflated-beta"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "beta",
+        pytest.param("scaled-kumaraswamy", marks=pytest.mark.slow),
+        pytest.param("zero-inflated-beta", marks=pytest.mark.slow),
+    ],
+)
 def test_ranks_of_true_values_are_uniform(family):
     """Simulation-based calibration (Talts et al. 2018, arXiv 1804.06788)."""
     replicates, problems, attempts = 200, 32, 30
