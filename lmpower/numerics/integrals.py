@@ -262,20 +262,20 @@ def find_window(
 
     # the ends below and above, side by side
     sides = jnp.asarray([-1.0, 1.0], dtype)[:, None]
-    peak, floor, lower, upper = (each[..., None, :] for each in (peak, floor, lower, upper))
+    centre, least, *bounds = (each[..., None, :] for each in (peak, floor, lower, upper))
 
     def places(log_distance: Array) -> Array:
-        return jnp.clip(peak + sides * jnp.exp(log_distance), lower, upper)
+        return jnp.clip(centre + sides * jnp.exp(log_distance), *bounds)
 
     def towards_ends(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         grid = bracket(*ends, _END_GRID)
         w = places(grid)
-        outside = values(w.reshape(*w.shape[:-2], -1)).reshape(w.shape) < floor
+        outside = values(w.reshape(*w.shape[:-2], -1)).reshape(w.shape) < least
         first = jnp.argmax(outside, axis=-1, keepdims=True)
         first = jnp.where(jnp.any(outside, axis=-1, keepdims=True), first, grid.shape[-1] - 1)
         return pick(grid, first - 1), pick(grid, first)
 
-    shape = jnp.broadcast_shapes(peak.shape, sides.shape)
+    shape = jnp.broadcast_shapes(centre.shape, sides.shape)
     nearest, furthest = (jnp.full(shape, math.log(end), dtype) for end in (1e-4, 4 * _FAR))
     _, far = jax.lax.fori_loop(0, 2, towards_ends, (nearest, furthest))
     ends = places(far)[..., 0]
