@@ -32,6 +32,8 @@ def elsewhere(run: Callable[[], T]) -> Callable[[], T]:
 
 def side_by_side(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """What the jobs return, run at the same time: worth it where they compile, on one core each."""
+    if len(jobs) < 2:
+        return [job() for job in jobs]
     with ThreadPoolExecutor(min(len(jobs), _CORES)) as pool:
         return list(pool.map(lambda job: job(), [elsewhere(job) for job in jobs]))
 

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lmpower.fit.devices import elsewhere
+from lmpower.fit.devices import elsewhere, side_by_side
 from lmpower.fit.lanes import Lanes
 from lmpower.fit.surface import heights
 from lmpower.numerics.grid import CHECK, COARSE, FINE, FINEST
@@ -51,7 +51,7 @@ _LOOKED_AT, GRID_TOLERANCE = 8, 0.05
 # A point so many nats below another does not matter.
 _DEEP = 10.0
 # Data sets looked at side by side, which bounds the memory; and whose densities are taken at a time.
-_AT_A_TIME, _BLOCK = 512, 32
+_AT_A_TIME, _BLOCK = 256, 32
 
 
 class Weighted(NamedTuple):
@@ -87,12 +87,17 @@ def weigh(lanes: Lanes, seeds: Int[np.ndarray, "B W"], effort: int = 1) -> Weigh
     whole: Any = None
     for refinement in (COARSE, FINE, FINEST):
         waiting = np.flatnonzero(refinement_of == refinement)
-        for at in range(0, waiting.size, _AT_A_TIME):
-            index = waiting[at : at + _AT_A_TIME]
+        parts = [waiting[at : at + _AT_A_TIME] for at in range(0, waiting.size, _AT_A_TIME)]
+
+        def judged(index: np.ndarray, refinement: float = refinement) -> tuple[Weighted, np.ndarray]:
             mine = lanes.only(index)
             part = _weigh(mine, seeds[index], effort, refinement)
-            uneven = index[_uneven(mine, part, refinement)]
-            refinement_of[uneven] = FINE if refinement == COARSE else FINEST
+            return part, _uneven(mine, part, refinement)
+
+        # (while one part does its sums on the host, another's heights are computed)
+        done = side_by_side([functools.partial(judged, index) for index in parts])
+        for index, (part, uneven) in zip(parts, done, strict=True):
+            refinement_of[index[uneven]] = FINE if refinement == COARSE else FINEST
             if whole is None:
                 whole = jax.tree.map(lambda leaf: np.zeros((most.size, *leaf.shape[1:])), part)
             for leaf, new in zip(whole, part, strict=True):
@@ -253,9 +258,11 @@ def _density_with(rounds: list[_Round], u: np.ndarray, log_density: np.ndarray) 
 def _round_density(q: _Round, u: Float[Array, "B K D"]) -> Float[Array, "B K"]:
     z = (u - q.mean[:, None]) @ q.inverse.swapaxes(1, 2)
     size, many = u.shape[-1], q.centres.shape[1]
+    # (in units of the frame float32 is as good: a distance that it rounds is one that weighs nothing)
+    z, centres = z.astype(np.float32), q.centres.astype(np.float32)
     # coordinate by coordinate, so that the centres, which are many, stay the last axis
-    off = sum((z[:, :, None, d] - q.centres[:, None, :, d]) ** 2 for d in range(size))
-    off = 0.5 * off / q.width[:, None, None] ** 2
+    off = sum((z[:, :, None, d] - centres[:, None, :, d]) ** 2 for d in range(size))
+    off = off * (0.5 / q.width[:, None, None] ** 2).astype(np.float32)
     # relative to the nearest centre's wide kernel, above which no kernel is
     least = jnp.min(off, axis=-1, keepdims=True) / _WIDE**2
     wide = (1 - _NARROW) * _WIDE**-size * jnp.exp(least - off / _WIDE**2)
