@@ -258,11 +258,9 @@ def _density_with(rounds: list[_Round], u: np.ndarray, log_density: np.ndarray) 
 def _round_density(q: _Round, u: Float[Array, "B K D"]) -> Float[Array, "B K"]:
     z = (u - q.mean[:, None]) @ q.inverse.swapaxes(1, 2)
     size, many = u.shape[-1], q.centres.shape[1]
-    # (in units of the frame float32 is as good: a distance that it rounds is one that weighs nothing)
-    z, centres = z.astype(np.float32), q.centres.astype(np.float32)
     # coordinate by coordinate, so that the centres, which are many, stay the last axis
-    off = sum((z[:, :, None, d] - centres[:, None, :, d]) ** 2 for d in range(size))
-    off = off * (0.5 / q.width[:, None, None] ** 2).astype(np.float32)
+    off = sum((z[:, :, None, d] - q.centres[:, None, :, d]) ** 2 for d in range(size))
+    off = 0.5 * off / q.width[:, None, None] ** 2
     # relative to the nearest centre's wide kernel, above which no kernel is
     least = jnp.min(off, axis=-1, keepdims=True) / _WIDE**2
     wide = (1 - _NARROW) * _WIDE**-size * jnp.exp(least - off / _WIDE**2)
