@@ -50,7 +50,8 @@ _FEW_ATTEMPTS = 2000
 _LOOKED_AT, GRID_TOLERANCE = 8, 0.05
 # A point so many nats below another does not matter.
 _DEEP = 10.0
-# Data sets looked at side by side, which bounds the memory; and whose densities are taken at a time.
+# Data sets of a part, if each has the least points, which bounds the memory (a core looks at one part); and
+# whose densities are taken at a time.
 _AT_A_TIME, _BLOCK = 256, 32
 
 
@@ -87,7 +88,8 @@ def weigh(lanes: Lanes, seeds: Int[np.ndarray, "B W"], effort: int = 1) -> Weigh
     whole: Any = None
     for refinement in (COARSE, FINE, FINEST):
         waiting = np.flatnonzero(refinement_of == refinement)
-        parts = [waiting[at : at + _AT_A_TIME] for at in range(0, waiting.size, _AT_A_TIME)]
+        together = max(_AT_A_TIME // effort, 1)
+        parts = [waiting[at : at + together] for at in range(0, waiting.size, together)]
 
         def judged(index: np.ndarray, refinement: float = refinement) -> tuple[Weighted, np.ndarray]:
             mine = lanes.only(index)
