@@ -114,8 +114,7 @@ def test_chains_that_have_not_mixed_are_run_longer(monkeypatch):
     longer = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
     monkeypatch.setattr(sample_file, "_LONGER", 1)
     short = sample_posterior(alike, "discrete-2", key=KEY, method="nuts")
-    # (of one data set a longer run may see a turn that the short one missed, and so count fewer)
-    assert np.sum(longer.ess) > np.sum(short.ess)
+    assert np.all(longer.ess >= short.ess)
     assert np.sum(longer.ok) > np.sum(short.ok)
 
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from lmpower.fit.chunks import overwrite
 from lmpower.fit.devices import elsewhere, side_by_side
 from lmpower.fit.lanes import Lanes
 from lmpower.fit.surface import heights
@@ -34,6 +35,7 @@ from lmpower.posterior.pareto import effective, smoothed
 
 # Blocks of points of each round, after one of the prior's, and how many points programs take at a time.
 _ROUNDS, _POINTS = (1, 2, 5), 256
+_LEAST_POINTS = _POINTS * (1 + sum(_ROUNDS))
 # The share of a round's narrow kernels, and how much wider the others are.
 _NARROW, _WIDE = 0.55, 2.5
 # Centres of the last round.
@@ -85,26 +87,33 @@ def weigh(lanes: Lanes, seeds: Int[np.ndarray, "B W"], effort: int = 1) -> Weigh
     """
     most = np.max(lanes.rows.successes + lanes.rows.failures, axis=-1)
     refinement_of = np.where(most <= _FEW_ATTEMPTS, COARSE, FINE)
-    whole: Any = None
+    size, dimensions = lanes.lower.shape
+    points, each = np.zeros((size, effort * _LEAST_POINTS)), np.zeros(size)
+    whole = Weighted(
+        u=np.zeros((*points.shape, dimensions)),
+        log_weight=points,
+        log_likelihood=points.copy(),
+        log_evidence=each,
+        pareto_k=each.copy(),
+        ess=each.copy(),
+        mean=np.zeros((size, dimensions)),
+        covariance=np.zeros((size, dimensions, dimensions)),
+    )
+
+    def fill_in(index: np.ndarray, refinement: float) -> None:
+        mine = lanes.only(index)
+        part = _weigh(mine, seeds[index], effort, refinement)
+        overwrite(whole, index, part)
+        uneven = index[_uneven(mine, part, refinement)]
+        refinement_of[uneven] = FINE if refinement == COARSE else FINEST
+
+    together = max(_AT_A_TIME // effort, 1)
     for refinement in (COARSE, FINE, FINEST):
         waiting = np.flatnonzero(refinement_of == refinement)
-        together = max(_AT_A_TIME // effort, 1)
         parts = [waiting[at : at + together] for at in range(0, waiting.size, together)]
-
-        def judged(index: np.ndarray, refinement: float = refinement) -> tuple[Weighted, np.ndarray]:
-            mine = lanes.only(index)
-            part = _weigh(mine, seeds[index], effort, refinement)
-            return part, _uneven(mine, part, refinement)
-
         # (while one part does its sums on the host, another's heights are computed)
-        done = side_by_side([functools.partial(judged, index) for index in parts])
-        for index, (part, uneven) in zip(parts, done, strict=True):
-            refinement_of[index[uneven]] = FINE if refinement == COARSE else FINEST
-            if whole is None:
-                whole = jax.tree.map(lambda leaf: np.zeros((most.size, *leaf.shape[1:])), part)
-            for leaf, new in zip(whole, part, strict=True):
-                leaf[index] = new
-    return cast(Weighted, whole)
+        side_by_side([functools.partial(fill_in, index, refinement) for index in parts])
+    return whole
 
 
 def _uneven(lanes: Lanes, weighted: Weighted, refinement: float) -> np.ndarray:
@@ -145,7 +154,7 @@ def _weigh(lanes: Lanes, seeds: np.ndarray, effort: int, refinement: float) -> W
         top, _ = lanes.best(1)
         height = at_prior.result()
     mean, covariance = np.asarray(top.theta), _inverse(-np.asarray(top.hessian))
-    total = effort * _POINTS * (1 + sum(_ROUNDS))
+    total = effort * _LEAST_POINTS
     rounds: list[_Round] = []
     log_weight = np.zeros((size, 0))
     log_density = _of_prior(u, effort * _POINTS / total)
